@@ -1,0 +1,96 @@
+"""hdsym: the high-dimensional limit of one-pass SGD, derived symbolically, for any model.
+
+Declare a loss and a link; :func:`derive` finds the risk h(B), its gradient, the Fisher matrix and the ODEs for the
+overlaps; ``theory.solve`` integrates them, :func:`simulate` runs SGD itself, :func:`compare` judges the two.
+
+The names below are loaded at first use (PEP 562), so that ``import hdsym`` costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # the same names for type checkers and editors
+    from . import functions, parse, spectrum, start, zoo
+    from .compare import Verdict, compare
+    from .derive import Derivation, derive
+    from .errors import HdsymError
+    from .expectation import expect
+    from .functions import relu, sigmoid, softplus
+    from .laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
+    from .model import Model
+    from .problem import Problem
+    from .results import Ensemble, Trajectory, load
+    from .schedule import LearningRate
+    from .simulate import simulate
+    from .spectrum import Spectrum
+    from .symbols import label, noise, parameter, student, t, teacher
+
+__version__ = "0.1.0"
+
+_MODULES = ("functions", "parse", "spectrum", "start", "zoo")
+
+_NAMES = {
+    "Bernoulli": "laws",
+    "Derivation": "derive",
+    "Discrete": "laws",
+    "Ensemble": "results",
+    "HdsymError": "errors",
+    "LearningRate": "schedule",
+    "Model": "model",
+    "Normal": "laws",
+    "Problem": "problem",
+    "Rademacher": "laws",
+    "Spectrum": "spectrum",
+    "Trajectory": "results",
+    "Uniform": "laws",
+    "Verdict": "compare",
+    "compare": "compare",
+    "derive": "derive",
+    "expect": "expectation",
+    "label": "symbols",
+    "load": "results",
+    "noise": "symbols",
+    "parameter": "symbols",
+    "relu": "functions",
+    "sigmoid": "functions",
+    "simulate": "simulate",
+    "softplus": "functions",
+    "student": "symbols",
+    "t": "symbols",
+    "teacher": "symbols",
+}
+
+__all__ = [*_MODULES, *_NAMES, "__version__"]  # noqa: PLE0604  # keys are strings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    if name in _NAMES:
+        value = getattr(import_module(f".{_NAMES[name]}", __name__), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+class _Package(ModuleType):
+    """Keeps ``hdsym.derive``, ``.simulate`` and ``.compare`` the functions.
+
+    Importing a submodule binds it to its name in the package, and three functions share theirs with their module.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _NAMES and isinstance(value, ModuleType):
+            return
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -1,0 +1,221 @@
+"""The declaration: a loss, a link, a noise law. Validated on construction, immutable afterwards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from . import modelcheck
+from .cas import Expr, Symbol, latex, sp, to_expr
+from .errors import DeclarationError, ParameterError
+from .functions import recognise
+from .laws import Bernoulli, Discrete, NoiseLaw, Rademacher
+from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol
+
+__all__ = ["Model", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One value of everything discrete: its probability given s, and the outer function f(x, s, eps) there."""
+
+    probability: Expr
+    loss: Expr
+
+
+@dataclass(frozen=True)
+class Model:
+    """A single-index model trained by one-pass SGD.
+
+    Parameters
+    ----------
+    loss:
+        The loss in the student's preactivation x and the label y; or, with ``link=None``, the outer function
+        f(x, s, eps) itself.
+    link:
+        The label as a function of the teacher's preactivation s and the noise eps, or :class:`hdsym.Bernoulli` for a
+        sampled label.
+    noise:
+        Law of eps: :class:`hdsym.Normal`, :class:`hdsym.Uniform`, :class:`hdsym.Rademacher`, :class:`hdsym.Discrete`;
+        ``None`` if the link has no noise.
+    name, references:
+        Shown in reports and in generated code.
+
+    Raises
+    ------
+    DeclarationError
+        For an unknown symbol or function, a loss that does not depend on x, an unused label, an expression that is
+        not real, or noise without a law; the message names the symbol and the remedy.
+
+    Examples
+    --------
+    >>> import hdsym as hd
+    >>> x, s, y = hd.student("x"), hd.teacher("s"), hd.label("y")
+    >>> model = hd.Model(loss=(x - y)**2 / 2, link=s, name="least squares")
+    >>> model.outcomes[0].loss
+    (-s + x)**2/2
+    """
+
+    loss: Expr
+    link: Expr | Bernoulli | None = None
+    noise: NoiseLaw | None = None
+    name: str = "model"
+    references: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "loss", _expression(self.loss, "loss"))
+        if isinstance(self.link, Bernoulli):
+            probability = recognise(self.link.probability)
+            object.__setattr__(self, "link", Bernoulli(probability))
+        elif self.link is not None:
+            object.__setattr__(self, "link", _expression(self.link, "link"))
+        if isinstance(self.references, str):
+            object.__setattr__(self, "references", (self.references,))
+        modelcheck.check(self)
+
+    @property
+    def _expressions(self) -> tuple[Expr, ...]:
+        link = self.link.probability if isinstance(self.link, Bernoulli) else self.link
+        law = self.noise.constants if self.noise is not None else ()
+        return (self.loss, *(() if link is None else (link,)), *law)
+
+    def _symbols(self, kind: type) -> tuple[Symbol, ...]:
+        found = {symbol for expr in self._expressions for symbol in expr.free_symbols if isinstance(symbol, kind)}
+        return tuple(sorted(found, key=lambda symbol: symbol.name))
+
+    @cached_property
+    def students(self) -> tuple[Symbol, ...]:
+        """Student preactivations, in the order of the rows of B."""
+        return self._symbols(StudentSymbol)
+
+    @cached_property
+    def teachers(self) -> tuple[Symbol, ...]:
+        """Teacher preactivations, in the order of the rows of B after the students."""
+        return self._symbols(TeacherSymbol)
+
+    @property
+    def n_student(self) -> int:
+        """Number l of trained directions."""
+        return len(self.students)
+
+    @property
+    def n_teacher(self) -> int:
+        """Number l* of target directions."""
+        return len(self.teachers)
+
+    @cached_property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Named constants, sorted by name."""
+        return self._symbols(Parameter)
+
+    @cached_property
+    def label(self) -> Symbol | None:
+        """The label's symbol, or ``None`` when the outer function was declared directly."""
+        labels = self._symbols(LabelSymbol)
+        return labels[0] if labels else None
+
+    @property
+    def noise_symbol(self) -> Symbol | None:
+        """The symbol of the label noise, or ``None``."""
+        return self.noise.symbol if self.noise is not None else None
+
+    @property
+    def continuous_noise(self) -> NoiseLaw | None:
+        """The noise law if it has a density; discrete laws are summed in :attr:`outcomes`."""
+        return None if isinstance(self.noise, Discrete | Rademacher) else self.noise
+
+    @property
+    def sampled(self) -> bool:
+        """Whether the label is drawn given s, rather than a function of (s, eps)."""
+        return isinstance(self.link, Bernoulli)
+
+    @cached_property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Everything discrete written out: E f = E sum_k p_k(s) f_k(x, s, eps)."""
+        one = sp.Integer(1)
+        if self.link is None:
+            outcomes: Iterable[Outcome] = (Outcome(one, self.loss),)
+        elif isinstance(self.link, Bernoulli):
+            pairs = zip(self.link.probabilities, self.link.values, strict=True)
+            outcomes = (Outcome(weight, self.loss.xreplace({self.label: value})) for weight, value in pairs)
+        else:
+            outcomes = (Outcome(one, self.loss.xreplace({self.label: self.link})),)
+        if isinstance(self.noise, Discrete | Rademacher):
+            law = list(zip(self.noise.probabilities, self.noise.values, strict=True))
+            outcomes = (_at_noise(outcome, self.noise, w, v) for outcome in outcomes for w, v in law)
+        return tuple(outcomes)
+
+    def parameter_values(self, values: Mapping[Any, float]) -> dict[str, float]:
+        """Values of the parameters by name, in the order of :attr:`parameters`, defaults filled in.
+
+        Raises
+        ------
+        ParameterError
+            For a missing value, an unknown name, or a value that is not finite or outside the parameter's domain.
+        """
+        given = {getattr(key, "name", key): value for key, value in values.items()}
+        names = [parameter.name for parameter in self.parameters]
+        for name in given:
+            if name not in names:
+                listing = ", ".join(names) or "none"
+                raise ParameterError(f"{self.name} has no parameter {name!r}", remedy=f"its parameters are: {listing}")
+        return {p.name: _value(p, given.get(p.name, p.default), self.name) for p in self.parameters}
+
+    def _repr_latex_(self) -> str:
+        lines = [rf"\text{{loss}} &= {latex(self.loss)}"]
+        if isinstance(self.link, Bernoulli):
+            lines.append(rf"{latex(self.label)} &\sim \mathrm{{Bernoulli}}\left({latex(self.link.probability)}\right)")
+        elif self.link is not None:
+            lines.append(rf"{latex(self.label)} &= {latex(self.link)}")
+        if self.noise is not None:
+            lines.append(rf"{latex(self.noise.symbol)} &\sim {law_latex(self.noise)}")
+        return r"$\displaystyle\begin{aligned}" + r"\\ ".join(lines) + r"\end{aligned}$"
+
+
+def law_latex(law: NoiseLaw) -> str:
+    """LaTeX of a noise law with its constants."""
+    return rf"\mathrm{{{type(law).__name__}}}\left({', '.join(latex(c) for c in law.constants)}\right)"
+
+
+def _expression(value: Any, where: str) -> Expr:
+    expr = to_expr(value)
+    if expr is None:
+        raise DeclarationError(
+            f"the {where} is {value!r}, not an expression",
+            remedy='build it from hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps"); '
+            "text is read by hdsym.parse",
+        )
+    return recognise(expr)
+
+
+def _at_noise(outcome: Outcome, law: NoiseLaw, weight: Expr, value: Expr) -> Outcome:
+    replacement = {law.symbol: value}
+    return Outcome(weight * outcome.probability.xreplace(replacement), outcome.loss.xreplace(replacement))
+
+
+def _value(parameter: Parameter, value: Any, model: str) -> float:
+    if value is None:
+        raise ParameterError(
+            f"the parameter {parameter.name!r} of {model} has no value",
+            remedy=f"give one: hd.Problem(..., parameters={{{parameter.name!r}: ...}})",
+        )
+    if isinstance(value, NoiseSymbol) or not _is_number(value):
+        raise ParameterError(f"the parameter {parameter.name!r} is given {value!r}", remedy="give a finite real number")
+    number = float(value)
+    if (parameter.is_positive and number <= 0) or (parameter.is_nonnegative and number < 0):
+        kind = "positive" if parameter.is_positive else ">= 0"
+        raise ParameterError(
+            f"the parameter {parameter.name!r} is given {number}, but was declared {kind}",
+            remedy=f"give a value that is {kind}",
+        )
+    return number
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError, OverflowError):
+        return False

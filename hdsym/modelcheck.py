@@ -1,0 +1,138 @@
+"""What makes a declaration meaningful. Each check names the offender and the remedy."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from .cas import Expr, free_symbols, sp
+from .errors import DeclarationError
+from .functions import check_functions
+from .laws import Bernoulli
+from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol
+
+if TYPE_CHECKING:
+    from .model import Model
+
+_MAKERS = {
+    StudentSymbol: "hd.student",
+    TeacherSymbol: "hd.teacher",
+    LabelSymbol: "hd.label",
+    NoiseSymbol: "hd.noise",
+    Parameter: "hd.parameter",
+}
+
+_PROBES = (-2.3, -0.71, 0.43, 1.9)
+"""Preactivations at which a declaration must give real, finite numbers; no two differ by a round number."""
+
+
+def check(model: Model) -> None:
+    """Raise :class:`DeclarationError` for the first thing about `model` that has no meaning."""
+    link = model.link.probability if isinstance(model.link, Bernoulli) else model.link
+    allowed = (StudentSymbol, TeacherSymbol, NoiseSymbol) if link is None else (StudentSymbol, LabelSymbol)
+    _check_expression(model.loss, "loss", allowed)
+    if link is not None:
+        _check_expression(link, "link", (TeacherSymbol, NoiseSymbol))
+    _check_names(model)
+    _check_roles(model, link)
+    _check_noise(model, link)
+    _check_real(model)
+
+
+def _check_expression(expr: Expr, where: str, allowed: tuple[type, ...]) -> None:
+    for symbol in free_symbols(expr):
+        if isinstance(symbol, (*allowed, Parameter)):
+            continue
+        makers = ", ".join(f"{_MAKERS[kind]}(...)" for kind in allowed)
+        known = type(symbol) in _MAKERS
+        what = f"{symbol}, made by {_MAKERS[type(symbol)]}," if known else f"the unknown symbol {symbol}"
+        remedy = f"the {where} is written in symbols from {makers} and constants from hd.parameter(...)"
+        if not known:
+            remedy += f"; if {symbol} is a constant: {symbol} = hd.parameter({symbol.name!r})"
+        raise DeclarationError(f"the {where} contains {what} in {expr}", remedy=remedy)
+    check_functions(expr, where)
+    if expr.has(sp.I, sp.zoo, sp.oo, sp.nan) or expr.is_real is False:
+        raise DeclarationError(
+            f"the {where} {expr} is not a real, finite expression", remedy=f"write a {where} with real values"
+        )
+
+
+def _check_names(model: Model) -> None:
+    symbols = sorted({s for e in model._expressions for s in e.free_symbols}, key=lambda s: str(s.name))
+    for first, second in pairwise(symbols):
+        if first.name == second.name:
+            raise DeclarationError(
+                f"two different symbols are called {first.name!r}",
+                remedy="give each preactivation, label, noise and parameter a name of its own",
+            )
+
+
+def _check_roles(model: Model, link: Expr | None) -> None:
+    if not model.students or sp.diff(model.loss, model.students[0]) == 0:
+        raise DeclarationError(
+            f"the loss {model.loss} does not depend on a student preactivation",
+            remedy='use x = hd.student("x") in the loss',
+        )
+    for kind, found in (("student", model.students), ("teacher", model.teachers)):
+        if len(found) > 1:
+            names = ", ".join(symbol.name for symbol in found)
+            raise DeclarationError(
+                f"the model uses {len(found)} {kind} preactivations: {names}",
+                remedy=f"this version derives single-index models: use one hd.{kind}(...)",
+            )
+    if not model.teachers:
+        where = "loss" if link is None else "link"
+        raise DeclarationError(
+            f"the {where} does not depend on a teacher preactivation", remedy='use s = hd.teacher("s") in it'
+        )
+    labels = model._symbols(LabelSymbol)
+    if link is not None and len(labels) != 1:
+        names = ", ".join(symbol.name for symbol in labels) or "none"
+        raise DeclarationError(
+            f"a link is given, but the labels in the loss {model.loss} are: {names}",
+            remedy='use one y = hd.label("y") in the loss, or leave the link out and write f(x, s, eps) directly',
+        )
+
+
+def _check_noise(model: Model, link: Expr | None) -> None:
+    used = model._symbols(NoiseSymbol)
+    law = model.noise
+    for symbol in used:
+        if law is None or symbol != law.symbol:
+            raise DeclarationError(
+                f"the noise {symbol} has no law",
+                remedy=f"give one: Model(..., noise=hd.Normal({symbol}, std=...))",
+            )
+    if law is not None and law.symbol not in used:
+        where = "loss" if link is None else "link"
+        raise DeclarationError(
+            f"the noise law of {law.symbol} is given, but {law.symbol} is not in the {where}",
+            remedy=f"use {law.symbol}, or leave the law out",
+        )
+
+
+def _check_real(model: Model) -> None:
+    """Evaluate at a few points: assumptions alone do not see that log(x) is not real for negative x."""
+    constants = {p: sp.Float(1 if p.default in (None, 0.0) else p.default) for p in model.parameters}
+    variables = [
+        *model.students,
+        *model.teachers,
+        *((model.noise_symbol,) if model.noise is not None else ()),
+    ]
+    for shift in range(len(_PROBES)):
+        point = {v: sp.Float(_PROBES[(shift + 2 * k + k * shift) % 4]) for k, v in enumerate(variables)}
+        for outcome in model.outcomes:
+            for expr, where in ((outcome.loss, "loss"), (outcome.probability, "probability")):
+                value = expr.xreplace({**constants, **point}).evalf(15)
+                if not value.is_Float and not value.is_Integer and not value.is_Rational:
+                    at = ", ".join(f"{v} = {float(point[v]):g}" for v in variables)
+                    raise DeclarationError(
+                        f"the {where} {expr} is {value} at {at}: not a real, finite number",
+                        remedy=f"write a {where} that is real and finite for all preactivations",
+                    )
+                if where == "probability" and not 0 <= float(value) <= 1:
+                    at = ", ".join(f"{v} = {float(point[v]):g}" for v in variables)
+                    raise DeclarationError(
+                        f"the probability {expr} of the label is {float(value):g} at {at}",
+                        remedy="give an expression with values in [0, 1], for instance hd.sigmoid(s)",
+                    )
