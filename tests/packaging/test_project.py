@@ -1,0 +1,53 @@
+"""The project's own files: what a user who clones it finds, and that the names agree with each other."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import hdsym
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_one_version_everywhere() -> None:
+    version = PROJECT["version"]
+    assert hdsym.__version__ == version
+    assert importlib.metadata.version("hdsym") == version
+    assert re.search(rf"^version: {re.escape(version)}$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    assert f"## {version}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_files_a_user_expects() -> None:
+    for name in ("README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md", "Makefile", "hdsym/py.typed"):
+        assert (ROOT / name).is_file(), name
+    assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_make_help_names_the_two_commands() -> None:
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    for target in ("demo", "test"):
+        assert re.search(rf"^{target} +\S", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_importing_hdsym_is_light() -> None:
+    """No heavy module is loaded by the import itself."""
+    heavy = ["matplotlib", "numba", "xarray", "scipy", "sympy", "pandas", "sklearn", "h5py", "jinja2", "click"]
+    code = f"import sys, hdsym; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_source_files_stay_short() -> None:
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in sorted((ROOT / "hdsym").rglob("*.py"))
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 300
+    }
+    assert long == {}
