@@ -132,7 +132,8 @@ def check_functions(expr: Expr, where: str) -> None:
 def recognise(expr: Expr) -> Expr:
     """Rewrite hand-written logistic functions, log(1 + exp(u)) and ReLU into their stable or canonical form."""
     return (
-        expr.replace(_is_softplus, _to_softplus)
+        expr.replace(_is_log_cosh, _to_log_cosh)
+        .replace(_is_softplus, _to_softplus)
         .replace(_is_sigmoid, _to_sigmoid)
         .replace(lambda e: isinstance(e, sp.Max | sp.Min) and len(e.args) == 2, _to_abs)
     )
@@ -155,12 +156,23 @@ def _to_softplus(expr: Expr) -> Expr:
     return softplus(_one_plus_exp(expr.args[0]))
 
 
+def _is_log_cosh(expr: Expr) -> bool:
+    return isinstance(expr, sp.log) and isinstance(expr.args[0], sp.cosh)
+
+
+def _to_log_cosh(expr: Expr) -> Expr:
+    """Log cosh u = softplus(2u) - u - log 2, which does not overflow."""
+    u = expr.args[0].args[0]
+    return softplus(2 * u) - u - sp.log(2)
+
+
 def _is_sigmoid(expr: Expr) -> bool:
     return isinstance(expr, sp.Pow) and expr.exp.is_Integer and expr.exp < 0 and _one_plus_exp(expr.base) is not None
 
 
 def _to_sigmoid(expr: Expr) -> Expr:
-    return sigmoid(-_one_plus_exp(expr.base)) ** (-expr.exp)
+    u = _one_plus_exp(expr.base)
+    return expr if u is None else sigmoid(-u) ** (-expr.exp)
 
 
 def _to_abs(expr: Expr) -> Expr:

@@ -142,7 +142,7 @@ def overlap(row: int, column: int) -> Symbol:
     separator = "" if high < 10 else "_"
     name = f"B{low}{separator}{high}"
     if low == high:
-        return sp.Symbol(name, real=True, nonnegative=True)
+        return sp.Symbol(name, real=True, positive=True)
     return sp.Symbol(name, real=True)
 
 

@@ -1,0 +1,8 @@
+"""Programs as text: one module a target, chosen from the registry; rendering and loading."""
+
+from __future__ import annotations
+
+from .load import load_module
+from .render import TARGETS, render
+
+__all__ = ["TARGETS", "load_module", "render"]

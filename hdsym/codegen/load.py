@@ -1,0 +1,61 @@
+"""Loading generated text as a module, by content hash, from a file on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import tempfile
+from pathlib import Path
+from types import ModuleType
+
+from ..errors import CodegenError
+
+__all__ = ["load_module", "source_hash"]
+
+_LOADED: dict[str, ModuleType] = {}
+
+
+def source_hash(source: str) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of the text."""
+    return hashlib.sha256(source.encode()).hexdigest()[:16]
+
+
+def load_module(source: str) -> ModuleType:
+    """The module with this text; the same text is loaded once.
+
+    It is a file on disk, so that tracebacks show its lines, its functions pickle, and a debugger can step into it.
+
+    Raises
+    ------
+    CodegenError
+        If the text does not compile, which would be a defect of the generator.
+    """
+    key = source_hash(source)
+    if key not in _LOADED:
+        name = f"hdsym_generated_{key}"
+        path = _folder() / f"{name}.py"
+        path.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise CodegenError(f"cannot load {path}", remedy="check that the temporary folder can be read")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except SyntaxError as error:
+            del sys.modules[name]
+            raise CodegenError(f"the generated module does not compile: {error}") from error
+        _LOADED[key] = module
+    return _LOADED[key]
+
+
+def _folder() -> Path:
+    """One temporary folder a process, removed when it ends."""
+    global _FOLDER  # noqa: PLW0603  # made at first use
+    if _FOLDER is None:
+        _FOLDER = tempfile.TemporaryDirectory(prefix="hdsym_")
+    return Path(_FOLDER.name)
+
+
+_FOLDER: tempfile.TemporaryDirectory[str] | None = None

@@ -1,0 +1,146 @@
+"""The numpy target: text fragments of a program, which its templates arrange."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+from ..cas import Symbol, free_symbols, sp
+from ..ir.nodes import Assign, Function, Integral, ModeEquation, Program
+from .printer import NumpyPrinter
+
+__all__ = ["context"]
+
+_print = NumpyPrinter()
+
+
+def context(program: Program) -> dict[str, Any]:
+    """Everything the templates in templates/numpy/ print."""
+    from .. import __version__
+
+    names = [slot.name for slot in program.parameters]
+    calls = "".join(f", {name}={name}" for name in names)
+    cores = [_core(program.risk, names), _core(program.drift, names)]
+    body = "\n".join(line for core in cores for line in [*core["body"], core["returns"]])
+    return {
+        "title": program.name,
+        "version": __version__,
+        "sympy_version": sp.__version__,
+        "declaration": program.declaration,
+        "parameter_lines": [_parameter_line(slot.name, slot.default) for slot in program.parameters],
+        "preactivations": ", ".join(program.preactivations),
+        "n": program.size,
+        "n_student": program.n_student,
+        "n_teacher": program.n_teacher,
+        "pairs": _tuple(f"({e.row}, {e.column})" for e in program.equations),
+        "formulas": _formula_lines(program),
+        "rules": [f"{rule.name}{f' ({rule.reference})' if rule.reference else ''}" for rule in program.rules],
+        "references": program.references or ("none given",),
+        "uses_special": "special." in body,
+        "quadrature": bool(program.dimensions),
+        "quadrature_2d": 2 in program.dimensions,
+        "cores": cores,
+        "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
+        "signature_continued": "".join(f",\n    {_argument(s.name, s.default)}" for s in program.parameters),
+        "passed": calls,
+        "passed_continued": calls,
+        "passed_options": "".join(f", {name}=given.{name}" for name in names),
+        "options": [_option(slot.name, slot.default) for slot in program.parameters],
+        "equation_lines": _wrapped(f"dG{e.row}{e.column}/dt = {e.rate}" for e in program.equations),
+        "constant_lines": _constant_lines(program),
+        "rhs_lines": _rhs_lines(program, calls),
+    }
+
+
+def _tuple(items: Any) -> str:
+    text = ", ".join(items)
+    return f"({text},)" if "), (" not in text else f"({text})"
+
+
+def _argument(name: str, default: float | None) -> str:
+    return f"{name}: float" if default is None else f"{name}: float = {default!r}"
+
+
+def _parameter_line(name: str, default: float | None) -> str:
+    return f"parameter {name}" + ("" if default is None else f", default {default!r}")
+
+
+def _option(name: str, default: float | None) -> str:
+    rest = "required=True" if default is None else f"default={default!r}"
+    return f'parser.add_argument("--{name.replace("_", "-")}", type=float, {rest}, help="parameter of the model")'
+
+
+def _wrapped(lines: Any) -> list[str]:
+    return [
+        line
+        for text in lines
+        for line in textwrap.wrap(text, 110, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    ]
+
+
+def _formula_lines(program: Program) -> list[str]:
+    formulas = [*program.risk.formulas, *program.drift.formulas]
+    return _wrapped(f"{left} = {expr}" for left, expr in formulas)
+
+
+def _core(function: Function, parameters: list[str]) -> dict[str, Any]:
+    values = [_print(entry) for output in function.outputs for entry in output.entries]
+    names = ", ".join(left for left, _ in function.formulas)
+    return {
+        "name": function.name,
+        "arguments": ", ".join(f"{symbol.name}: Any" for symbol in function.inputs),
+        "summary": f"({names}) from the entries of B, each an array or a number.",
+        "body": [_statement(statement) for statement in function.body],
+        "returns": f"({values[0]},)" if len(values) == 1 else f"({', '.join(values)})",
+    }
+
+
+def _statement(statement: Assign | Integral) -> str:
+    target = statement.target.name
+    if isinstance(statement, Assign):
+        return f"{target} = {_print(statement.value)}"
+    names = ", ".join(variable.name for variable in statement.variables)
+    kinks = [f"({''.join(f'{_print(k)}, ' for k in axis)})" for axis in statement.kinks]
+    body = _batched(statement)
+    if statement.dimension == 1:
+        law = f"{_print(statement.mean[0])}, {_print(statement.cov[0])}"
+        return f"{target} = gaussian_mean(lambda {names}: {body}, {law}, {kinks[0]}, refine)"
+    mean = ", ".join(_print(m) for m in statement.mean)
+    c11, c12, _, c22 = (_print(c) for c in statement.cov)
+    split = f"({', '.join(kinks)})"
+    return f"{target} = gaussian_mean_2d(lambda {names}: {body}, ({mean}), ({c11}, {c12}, {c22}), {split}, refine)"
+
+
+def _batched(statement: Integral) -> str:
+    return _print(statement.integrand)
+
+
+def _symbols_of(equations: tuple[ModeEquation, ...], prefix: str) -> list[Symbol]:
+    found = {symbol for equation in equations for symbol in free_symbols(equation.rate)}
+    return sorted((s for s in found if s.name.startswith(prefix) and s.name[1:].isdigit()), key=lambda s: str(s.name))
+
+
+def _constant_lines(program: Program) -> list[str]:
+    """The teacher block of G and of B, which never changes."""
+    lines = []
+    for i in range(program.n_student + 1, program.size + 1):
+        for j in range(i, program.size + 1):
+            lines.append(f"G{i}{j} = G0[:, {i - 1}, {j - 1}]")
+            lines.append(f"B{i}{j} = float(lam @ G{i}{j})")
+    return lines
+
+
+def _rhs_lines(program: Program, calls: str) -> list[str]:
+    """Overlaps from the state, the expectations, the rate of every entry."""
+    rows = [f"G{e.row}{e.column}" for e in program.equations]
+    lines = [
+        f"{', '.join(rows)}{',' if len(rows) == 1 else ''} = y.reshape({len(rows)}, modes)",
+        *(f"B{row[1:]} = lam @ {row}" for row in rows),
+    ]
+    values = [left for left, _ in program.drift.formulas]
+    inputs = ", ".join(symbol.name for symbol in program.drift.inputs)
+    lines.append(f"{', '.join(values)} = _drift({inputs}{calls})")
+    lines.append(f"dy = np.empty(({len(rows)}, modes))")
+    lines += [f"dy[{k}] = {_print(e.rate)}" for k, e in enumerate(program.equations)]
+    lines.append("dy = dy.reshape(-1)")
+    return lines

@@ -1,0 +1,129 @@
+"""Printing expressions for numpy, node type by node type. An unknown node raises and names itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..cas import Expr, sp
+from ..errors import CodegenError
+from ..functions import sigmoid, softplus
+from ..ir.stable import clipped
+
+__all__ = ["NumpyPrinter"]
+
+_SUM, _PRODUCT, _UNARY, _POWER, _ATOM = 1, 2, 3, 4, 5
+
+_CALLS: dict[object, str] = {
+    sp.exp: "np.exp",
+    sp.log: "np.log",
+    sp.sin: "np.sin",
+    sp.cos: "np.cos",
+    sp.tanh: "np.tanh",
+    sp.sinh: "np.sinh",
+    sp.cosh: "np.cosh",
+    sp.atan: "np.arctan",
+    sp.atan2: "np.arctan2",
+    sp.asin: "np.arcsin",
+    sp.sign: "np.sign",
+    sp.Abs: "np.abs",
+    sp.erf: "special.erf",
+    sp.erfc: "special.erfc",
+    sigmoid: "special.expit",
+}
+
+
+class NumpyPrinter:
+    """Text of an expression in numpy and scipy.special, vectorised, with no more brackets than needed."""
+
+    def __call__(self, expr: Expr) -> str:
+        return self._print(expr)[0]
+
+    def _print(self, expr: Expr) -> tuple[str, int]:
+        for kind, method in self._METHODS.items():
+            if isinstance(expr, kind):
+                return method(self, expr)
+        call = _CALLS.get(type(expr))
+        if call is None:
+            raise CodegenError(
+                f"{expr} contains {type(expr).__name__!r}, which the numpy target cannot print",
+                remedy="use functions from hdsym.functions.KNOWN, or add the function to the printer",
+            )
+        return f"{call}({', '.join(self(arg) for arg in expr.args)})", _ATOM
+
+    def _bracket(self, expr: Expr, level: int) -> str:
+        text, own = self._print(expr)
+        return text if own >= level else f"({text})"
+
+    def _symbol(self, expr: Expr) -> tuple[str, int]:
+        return expr.name, _ATOM
+
+    def _rational(self, expr: Expr) -> tuple[str, int]:
+        if expr.q == 1:
+            return f"{expr.p}.0", _ATOM if expr.p >= 0 else _UNARY
+        return f"{expr.p} / {expr.q}", _PRODUCT
+
+    def _float(self, expr: Expr) -> tuple[str, int]:
+        return repr(float(expr)), _ATOM if expr >= 0 else _UNARY
+
+    def _pi(self, expr: Expr) -> tuple[str, int]:
+        return "np.pi", _ATOM
+
+    def _e(self, expr: Expr) -> tuple[str, int]:
+        return "np.e", _ATOM
+
+    def _add(self, expr: Expr) -> tuple[str, int]:
+        terms = sorted(expr.args, key=lambda a: (a.could_extract_minus_sign(), sp.default_sort_key(a)))
+        text = self._bracket(terms[0], _SUM)
+        for term in terms[1:]:
+            negative = term.could_extract_minus_sign() and not term.is_Add
+            sign, shown = (" - ", -term) if negative else (" + ", term)
+            text += sign + self._bracket(shown, _PRODUCT)
+        return text, _SUM
+
+    def _mul(self, expr: Expr) -> tuple[str, int]:
+        if expr.could_extract_minus_sign():
+            return f"-{self._bracket(-expr, _PRODUCT)}", _UNARY
+        above, below = [], []
+        for factor in expr.as_ordered_factors():
+            base, exponent = factor.as_base_exp()
+            if factor.is_Rational:
+                above += [sp.Integer(factor.p)] if factor.p != 1 else []
+                below += [sp.Integer(factor.q)] if factor.q != 1 else []
+            elif exponent.is_Rational and exponent < 0 and not isinstance(factor, sp.exp):
+                below.append(base**-exponent)
+            else:
+                above.append(factor)
+        numerator = " * ".join(self._bracket(f, _PRODUCT + 1) for f in above) or "1.0"
+        if not below:
+            return numerator, _PRODUCT
+        denominator = " * ".join(self._bracket(f, _PRODUCT + 1) for f in below)
+        return f"{numerator} / {denominator if len(below) == 1 else f'({denominator})'}", _PRODUCT
+
+    def _pow(self, expr: Expr) -> tuple[str, int]:
+        base, exponent = expr.as_base_exp()
+        if exponent.is_Rational and exponent < 0:
+            return f"1.0 / {self._bracket(base**-exponent, _PRODUCT + 1)}", _PRODUCT
+        if exponent == sp.Rational(1, 2):
+            return f"np.sqrt({self(base)})", _ATOM
+        power = str(exponent) if exponent.is_Integer else f"({self(exponent)})"
+        return f"{self._bracket(base, _ATOM)}**{power}", _POWER
+
+    def _softplus(self, expr: Expr) -> tuple[str, int]:
+        return f"np.logaddexp(0.0, {self(expr.args[0])})", _ATOM
+
+    def _clipped(self, expr: Expr) -> tuple[str, int]:
+        return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
+
+    _METHODS: dict[type, Callable[[NumpyPrinter, Expr], tuple[str, int]]] = {  # noqa: RUF012  # read only
+        sp.Symbol: _symbol,
+        sp.Rational: _rational,
+        sp.Float: _float,
+        type(sp.pi): _pi,
+        type(sp.E): _e,
+        sp.Add: _add,
+        sp.Mul: _mul,
+        sp.exp: lambda self, e: (f"np.exp({self(e.args[0])})", _ATOM),
+        sp.Pow: _pow,
+        softplus: _softplus,
+        clipped: _clipped,
+    }

@@ -1,0 +1,82 @@
+"""The map of the derivation: model -> integrands -> expectations -> mode equations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..cas import Expr, Matrix, sp
+from ..errors import DeclarationError
+from ..expectation.engine import Engine
+from ..expectation.expect import Expectation
+from ..expectation.gaussian import Gaussian
+from ..model import Model
+from .integrands import integrands
+from .odes import ModeSystem, mode_system
+
+__all__ = ["Formulas", "formulas"]
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """Everything derived for a model.
+
+    Attributes
+    ----------
+    risk:
+        E f = h(B).
+    gradient:
+        Dh[:, :l] as rows of expectations, n x l.
+    fisher:
+        I(B), l x l.
+    modes:
+        The ODE of one mode.
+    """
+
+    risk: Expectation
+    gradient: tuple[tuple[Expectation, ...], ...]
+    fisher: tuple[tuple[Expectation, ...], ...]
+    modes: ModeSystem
+
+    def all(self) -> Iterator[tuple[str, Expectation]]:
+        """Name and expectation of every entry: risk, H11, H21, ..., I11, ..."""
+        yield "risk", self.risk
+        for letter, rows in (("H", self.gradient), ("I", self.fisher)):
+            for i, row in enumerate(rows, start=1):
+                for j, entry in enumerate(row, start=1):
+                    yield f"{letter}{i}{j}", entry
+
+    @property
+    def gradient_matrix(self) -> Matrix:
+        return sp.ImmutableMatrix([[entry.expr for entry in row] for row in self.gradient])
+
+    @property
+    def fisher_matrix(self) -> Matrix:
+        return sp.ImmutableMatrix([[entry.expr for entry in row] for row in self.fisher])
+
+
+def formulas(model: Model, policy: str = "auto") -> Formulas:
+    """Derive risk, gradient matrix, Fisher matrix and mode equations of `model`.
+
+    Raises
+    ------
+    DeclarationError
+        If `model` is not a model.
+    ExpectationError
+        If no permitted rule computes one of the expectations.
+    """
+    if not isinstance(model, Model):
+        raise DeclarationError(f"{model!r} is not a model", remedy="declare one with hd.Model(loss=..., link=...)")
+    engine = Engine(policy)
+    parts = integrands(model)
+    return Formulas(
+        _expect(engine, parts.risk, parts.gaussian),
+        tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.gradient),
+        tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.fisher),
+        mode_system(model.n_student, model.n_teacher),
+    )
+
+
+def _expect(engine: Engine, integrand: Expr, gaussian: Gaussian) -> Expectation:
+    outcome = engine.expectation(integrand, gaussian)
+    return Expectation(integrand, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)

@@ -1,0 +1,193 @@
+"""The engine: an integrand goes through the ordered rules until every part has a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cas import Expr, sp
+from ..errors import ExpectationError
+from .gaussian import Gaussian
+from .integral import GaussianIntegral
+from .rule import Part, Reduction, Rule, Step
+from .rules import EXACT, NUMERICAL
+from .rules.errorfunction import ERROR_FUNCTION
+from .rules.moments import monomial_moment
+from .rules.numerical import integral_of
+from .rules.span import opaque_forms
+from .terms import Term, rewrite_kinks, terms_of
+
+__all__ = ["Engine", "Outcome"]
+
+
+class _NotExactError(Exception):
+    """Raised inside a look-ahead when only the numerical rule is left."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Value of an expectation, the steps that led to it, and the conditions under which it exists."""
+
+    value: Expr
+    step: Step
+    exact: bool
+    conditions: tuple[Expr, ...] = ()
+
+
+class Engine:
+    """Evaluates expectations; remembers every term it has met, so that shared parts are derived once.
+
+    Parameters
+    ----------
+    policy:
+        "auto": exact rules first, quadrature where none applies. "exact": quadrature is an error. "numeric":
+        quadrature at once.
+    """
+
+    def __init__(self, policy: str = "auto") -> None:
+        if policy not in ("auto", "exact", "numeric"):
+            raise ExpectationError(f"policy is {policy!r}", remedy='it is "auto", "exact" or "numeric"')
+        self.policy = policy
+        self._memo: dict[tuple[Term, Gaussian, bool], Outcome] = {}
+
+    def expectation(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
+        """E[integrand] under `gaussian`.
+
+        Raises
+        ------
+        ExpectationError
+            If no permitted rule applies; the message shows the part that is left.
+        """
+        integrand = rewrite_kinks(integrand.replace(sp.erfc, lambda u: 1 - sp.erf(u)), gaussian)
+        reduced, inner = _without_independent(integrand, gaussian)
+        if self.policy == "numeric" and not reduced.has(sp.DiracDelta):
+            outcome = self._whole(reduced, gaussian)
+        else:
+            outcome = self._sum(reduced, gaussian)
+        if inner is None:
+            return outcome
+        step = Step(*inner, integrand, outcome.value, outcome.exact, (outcome.step,))
+        return Outcome(outcome.value, step, outcome.exact, outcome.conditions)
+
+    def _sum(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
+        try:
+            parts = [self._term(term, gaussian, lookahead=False) for term in terms_of(integrand, gaussian)]
+        except _NotExactError as error:
+            raise ExpectationError(
+                f"E[{integrand}] has no closed form by the exact rules: {error} is left",
+                remedy='allow quadrature with policy="auto"',
+            ) from None
+        value = sp.Add(*(part.value for part in parts))
+        exact = all(part.exact for part in parts)
+        if not exact and self._better_whole(integrand, gaussian, value):
+            return self._whole(integrand, gaussian)
+        if len(parts) == 1:
+            return parts[0]
+        if value.is_polynomial(*value.free_symbols):
+            value = sp.expand(value)
+        step = Step(
+            "linearity",
+            r"\mathbb{E}[\alpha p + \beta q] = \alpha\,\mathbb{E}[p] + \beta\,\mathbb{E}[q]",
+            "",
+            integrand,
+            value,
+            exact,
+            tuple(part.step for part in parts),
+        )
+        conditions = tuple(dict.fromkeys(c for part in parts for c in part.conditions))
+        return Outcome(value, step, exact, conditions)
+
+    @staticmethod
+    def _better_whole(integrand: Expr, gaussian: Gaussian, value: Expr) -> bool:
+        """Whether one integral of everything costs no more dimensions than the parts.
+
+        It keeps squares together: (sigmoid(x) - sigmoid(s))^2 stays non-negative and keeps its digits near x = s.
+        """
+        if integrand.has(sp.DiracDelta):
+            return False
+        largest = max(node.dimension for node in value.atoms(GaussianIntegral))
+        return len(opaque_forms(integrand, gaussian)) <= largest
+
+    def _whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
+        term = Term(sp.S.One, (0,) * gaussian.size, opaque=integrand)
+        value = integral_of(term, gaussian)
+        return Outcome(value, _step(NUMERICAL, integrand, value, exact=False), exact=False)
+
+    def _term(self, term: Term, gaussian: Gaussian, *, lookahead: bool) -> Outcome:
+        """E[term]; with `lookahead`, only if it comes out exact."""
+        coefficient, bare = term.coefficient, _bare(term)
+        key = (bare, gaussian, lookahead)
+        if key not in self._memo:
+            self._memo[key] = self._reduce(bare, gaussian, lookahead)
+        known = self._memo[key]
+        if coefficient == 1:
+            return known
+        return Outcome(coefficient * known.value, known.step, known.exact, known.conditions)
+
+    def _reduce(self, term: Term, gaussian: Gaussian, lookahead: bool) -> Outcome:
+        for rule in EXACT:
+            reduction = rule.apply(term, gaussian)
+            if reduction is not None:
+                return self._finish(rule, reduction, term, gaussian, lookahead)
+        ahead = ERROR_FUNCTION.apply(term, gaussian)
+        if ahead is not None:
+            try:
+                return self._finish(ERROR_FUNCTION, ahead, term, gaussian, lookahead=True)
+            except _NotExactError:
+                pass
+        if lookahead or self.policy == "exact":
+            raise _NotExactError(f"E[{term.expr(gaussian.variables)}]")
+        numerical = NUMERICAL.apply(term, gaussian)
+        if numerical is None:  # the numerical rule is total
+            raise ExpectationError(f"no rule applies to E[{term.expr(gaussian.variables)}]")
+        return self._finish(NUMERICAL, numerical, term, gaussian, lookahead)
+
+    def _finish(self, rule: Rule, reduction: Reduction, term: Term, gaussian: Gaussian, lookahead: bool) -> Outcome:
+        outcomes = [self._part(part, lookahead) for part in reduction.parts]
+        scaled = [part.scale * outcome.value for part, outcome in zip(reduction.parts, outcomes, strict=True)]
+        value = sp.Add(reduction.value, *scaled)
+        exact = reduction.exact and all(outcome.exact for outcome in outcomes)
+        conditions = [reduction.condition] if reduction.condition is not None else []
+        for outcome in outcomes:
+            conditions.extend(outcome.conditions)
+        children = tuple(outcome.step for outcome in outcomes)
+        step = _step(rule, term.expr(gaussian.variables), value, exact=exact, children=children)
+        return Outcome(value, step, exact, tuple(dict.fromkeys(conditions)))
+
+    def _part(self, part: Part, lookahead: bool) -> Outcome:
+        return self._term(part.term, part.gaussian, lookahead=lookahead)
+
+
+def _bare(term: Term) -> Term:
+    from dataclasses import replace
+
+    return replace(term, coefficient=sp.S.One)
+
+
+def _step(rule: Rule, before: Expr, after: Expr, *, exact: bool, children: tuple[Step, ...] = ()) -> Step:
+    return Step(rule.name, rule.identity, rule.reference, before, after, exact, children)
+
+
+def _without_independent(integrand: Expr, gaussian: Gaussian) -> tuple[Expr, tuple[str, str, str] | None]:
+    """Replace powers of variables that are independent of all others by their moments, where they enter polynomially.
+
+    Label noise is the usual case: it leaves before anything is expanded, and squares of the rest stay together.
+    """
+    used = False
+    for i, variable in enumerate(gaussian.variables):
+        alone = all(gaussian.cov[i, j] == 0 for j in range(gaussian.size) if j != i)
+        if not alone or not integrand.has(variable) or gaussian.size == 1 or not integrand.is_polynomial(variable):
+            continue
+        # Taylor coefficients rather than an expansion: (g(x) - eps)^2 must not be multiplied out in x
+        total, derivative, power = sp.S.Zero, integrand, 0
+        while derivative != 0:
+            exponents = tuple(power * (k == i) for k in range(gaussian.size))
+            at_zero = derivative.xreplace({variable: sp.S.Zero})
+            total += at_zero * monomial_moment(exponents, gaussian) / sp.factorial(power)
+            derivative, power = sp.diff(derivative, variable), power + 1
+            if not derivative.has(variable):
+                derivative = sp.expand(derivative) if derivative.is_number else derivative
+        integrand, used = total, True
+    if not used:
+        return integrand, None
+    identity = r"\mathbb{E}[p(r)\,q(\epsilon)] = \mathbb{E}[p(r)]\,\mathbb{E}[q(\epsilon)]"
+    return integrand, ("independence", identity, "independence of the noise")

@@ -1,0 +1,120 @@
+"""``hd.expect``: the engine on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..cas import Expr, Matrix, Symbol, latex, sp, to_expr
+from ..errors import ExpectationError
+from ..functions import recognise
+from ..symbols import overlap_matrix
+from .engine import Engine
+from .gaussian import Gaussian
+from .rule import Step
+
+__all__ = ["Expectation", "expect"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """E[integrand] with the way it was found.
+
+    Attributes
+    ----------
+    integrand:
+        The function that was integrated.
+    gaussian:
+        The law of its variables.
+    expr:
+        The value: a closed form in mean and covariance, possibly with :class:`GaussianIntegral` nodes.
+    steps:
+        The tree of rules applied.
+    exact:
+        Whether `expr` is free of numerical integration.
+    conditions:
+        Expressions that must be positive for the expectation to exist.
+    """
+
+    integrand: Expr
+    gaussian: Gaussian
+    expr: Expr
+    steps: Step
+    exact: bool
+    conditions: tuple[Expr, ...] = ()
+
+    def evaluate(self, B: ArrayLike, **parameters: float) -> NDArray[np.float64]:
+        """Value at covariances `B`, shape (..., n, n); the result has shape (...).
+
+        Raises
+        ------
+        ExpectationError
+            If the shape is wrong, a value is not finite, or a condition of existence is violated.
+        """
+        from .evaluation import evaluate
+
+        return evaluate(self, B, parameters)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle \mathbb{{E}}\left[{latex(self.integrand)}\right] = {latex(self.expr)}$"
+
+
+def expect(
+    g: Any,
+    variables: Sequence[Symbol],
+    cov: Matrix | None = None,
+    mean: Any = 0,
+    policy: str = "auto",
+) -> Expectation:
+    """E[g] for jointly Gaussian variables.
+
+    Parameters
+    ----------
+    g:
+        A sympy expression; symbols that are not in `variables` are constants.
+    variables:
+        The Gaussian variables, all real symbols.
+    cov:
+        Covariance, a sympy matrix of numbers or expressions; symbols B11, B12, ... if left out.
+    mean:
+        0, or one value for each variable.
+    policy:
+        "auto", "exact" (no quadrature; an error where there is no closed form) or "numeric".
+
+    Raises
+    ------
+    ExpectationError
+        If the shapes do not fit, or no permitted rule applies.
+
+    Examples
+    --------
+    >>> import hdsym as hd
+    >>> x, s = hd.student("x"), hd.teacher("s")
+    >>> hd.expect(x**2 * s**2, [x, s]).expr
+    B11*B22 + 2*B12**2
+    """
+    expr = to_expr(g)
+    if expr is None:
+        raise ExpectationError(f"the integrand is {g!r}, not an expression", remedy="build it with sympy")
+    names = tuple(variables)
+    matrix = overlap_matrix(len(names)) if cov is None else sp.ImmutableMatrix(cov)
+    if matrix.shape != (len(names), len(names)):
+        raise ExpectationError(
+            f"cov has shape {matrix.shape} for {len(names)} variables", remedy="give a square matrix, a row a variable"
+        )
+    if any(not symbol.is_real for symbol in names):
+        raise ExpectationError(
+            f"the variables {names} are not all real symbols", remedy='declare them, e.g. sympy.Symbol("x", real=True)'
+        )
+    means = tuple(mean) if isinstance(mean, Sequence | sp.MatrixBase) else (mean,) * len(names)
+    exprs = tuple(to_expr(m) for m in means)
+    if len(exprs) != len(names) or any(m is None for m in exprs):
+        raise ExpectationError(f"mean is {mean!r} for {len(names)} variables", remedy="give 0 or one value each")
+    gaussian = Gaussian(names, exprs, matrix)
+    integrand = recognise(expr)
+    outcome = Engine(policy).expectation(integrand, gaussian)
+    return Expectation(integrand, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)

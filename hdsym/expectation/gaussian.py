@@ -1,0 +1,105 @@
+"""The Gaussian vector r ~ N(m, B) an expectation is taken over, with symbolic mean and covariance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..cas import Expr, Matrix, Symbol, sp
+
+__all__ = ["Form", "Gaussian"]
+
+
+@dataclass(frozen=True)
+class Form:
+    """An affine form sum_i coefficients[i] * r_i + constant of a Gaussian vector's entries."""
+
+    coefficients: tuple[Expr, ...]
+    constant: Expr
+
+    @property
+    def is_constant(self) -> bool:
+        return all(c == 0 for c in self.coefficients)
+
+    def expr(self, variables: tuple[Symbol, ...]) -> Expr:
+        """The form written in `variables`."""
+        pairs = zip(self.coefficients, variables, strict=True)
+        return sp.Add(self.constant, *(c * v for c, v in pairs))
+
+    def scaled(self, factor: Expr) -> Form:
+        return Form(tuple(c * factor for c in self.coefficients), self.constant * factor)
+
+    def extended(self, size: int) -> Form:
+        """The same form over a vector that has grown to `size` entries."""
+        return Form((*self.coefficients, *(sp.S.Zero,) * (size - len(self.coefficients))), self.constant)
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """A Gaussian vector: names, mean and covariance (sympy expressions; the covariance may be singular)."""
+
+    variables: tuple[Symbol, ...]
+    mean: tuple[Expr, ...]
+    cov: Matrix
+
+    @property
+    def size(self) -> int:
+        return len(self.variables)
+
+    @property
+    def centred(self) -> bool:
+        return all(m == 0 for m in self.mean)
+
+    def form(self, expr: Expr) -> Form | None:
+        """`expr` as an affine form of the variables, or ``None`` if it is not affine."""
+        coefficients = []
+        for variable in self.variables:
+            slope = expr.diff(variable)
+            if slope.has(*self.variables):
+                return None
+            coefficients.append(slope)
+        constant = expr.xreplace(dict.fromkeys(self.variables, sp.S.Zero))
+        return Form(tuple(coefficients), constant)
+
+    def cov_with(self, form: Form) -> tuple[Expr, ...]:
+        """Cov(r_i, form) for every i."""
+        return tuple(
+            sp.Add(*(self.cov[i, j] * c for j, c in enumerate(form.coefficients) if c != 0)) for i in range(self.size)
+        )
+
+    def cov_of(self, first: Form, second: Form) -> Expr:
+        """Cov(first, second)."""
+        return _dot(first.coefficients, self.cov_with(second))
+
+    def mean_of(self, form: Form) -> Expr:
+        """E form."""
+        return _dot(form.coefficients, self.mean) + form.constant
+
+    def appended(self, variable: Symbol) -> Gaussian:
+        """With one more standard normal variable, independent of the others."""
+        size = self.size
+        cov = sp.Matrix(
+            size + 1, size + 1, lambda i, j: self.cov[i, j] if i < size and j < size else sp.Integer(int(i == j))
+        )
+        return Gaussian((*self.variables, variable), (*self.mean, sp.S.Zero), sp.ImmutableMatrix(cov))
+
+    def rank_one(self, direction: tuple[Expr, ...], scale: Expr, shift: Expr) -> Gaussian:
+        """Covariance B - scale * v v^T and mean m + shift * v: what conditioning and tilting do."""
+        size = self.size
+        cov = sp.Matrix(size, size, lambda i, j: tidy(self.cov[i, j] - scale * direction[i] * direction[j]))
+        mean = tuple(tidy(m + shift * v) for m, v in zip(self.mean, direction, strict=True))
+        return Gaussian(self.variables, mean, sp.ImmutableMatrix(cov))
+
+
+def _dot(first: tuple[Expr, ...], second: tuple[Expr, ...]) -> Expr:
+    return sp.Add(*(a * b for a, b in zip(first, second, strict=True) if a != 0 and b != 0))
+
+
+def tidy(expr: Expr) -> Expr:
+    """One fraction in lowest terms, for rational expressions in a few symbols: exact zeros become zero.
+
+    Without it a conditional variance such as B11 B22 - B12^2 over B11 keeps the cancelling singular terms that
+    evaluate to NaN at rank-one overlaps.
+    """
+    if expr.is_Atom or not expr.is_rational_function():
+        return expr
+    return sp.cancel(expr)

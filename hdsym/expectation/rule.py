@@ -1,0 +1,94 @@
+"""What a rule is, what it returns, and the record of the steps taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from ..cas import Expr, latex, sp
+from .gaussian import Gaussian
+from .terms import Term
+
+__all__ = ["Part", "Reduction", "Rule", "Step"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """scale * E[term] under `gaussian`: a smaller problem a rule leaves."""
+
+    scale: Expr
+    term: Term
+    gaussian: Gaussian
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What a rule makes of E[term]: value + sum of parts.
+
+    Attributes
+    ----------
+    value:
+        The part already known in closed form (or as a :class:`GaussianIntegral`).
+    parts:
+        Expectations that remain.
+    exact:
+        Whether `value` is free of numerical integration.
+    condition:
+        An expression that must be positive for the expectation to exist, or ``None`` if it always does.
+    """
+
+    value: Expr = sp.S.Zero
+    parts: tuple[Part, ...] = ()
+    exact: bool = True
+    condition: Expr | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A named identity with its conditions. `apply` returns ``None`` when it has nothing to say.
+
+    Attributes
+    ----------
+    name, identity, reference:
+        How the rule is shown: a word, the identity in LaTeX, where it comes from.
+    tier:
+        "reduction", "family" or "numerical"; they are tried in this order.
+    """
+
+    name: str
+    identity: str
+    reference: str
+    tier: str
+    apply: Callable[[Term, Gaussian], Reduction | None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One application of a rule: E[before] = after, with the steps it led to."""
+
+    rule: str
+    identity: str
+    reference: str
+    before: Expr
+    after: Expr
+    exact: bool = True
+    children: tuple[Step, ...] = field(default=())
+
+    def lines(self, depth: int = 0) -> list[str]:
+        """The tree as indented text, one line a step."""
+        mark = "" if self.exact else "  (numerical)"
+        own = f"{'  ' * depth}{self.rule}: E[{self.before}] = {self.after}{mark}"
+        return [own, *(line for child in self.children for line in child.lines(depth + 1))]
+
+    def rules(self) -> tuple[tuple[str, str, str], ...]:
+        """(name, identity, reference) of every rule used, each once, in order of first use."""
+        seen = {(self.rule, self.identity, self.reference): None}
+        for child in self.children:
+            seen.update(dict.fromkeys(child.rules()))
+        return tuple(seen)
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle \mathbb{{E}}\left[{latex(self.before)}\right] = {latex(self.after)}$"

@@ -1,0 +1,21 @@
+"""The rules in the order they are tried. Adding a rule means adding one file and one line here.
+
+Reductions come first, since they leave smaller problems; then the families that have a closed form; last the only
+rule that always applies, numerical integration.
+"""
+
+from __future__ import annotations
+
+from ..rule import Rule
+from .delta import DELTA
+from .moments import MOMENTS
+from .numerical import NUMERICAL
+from .parity import PARITY
+from .signs import SIGNS
+from .stein import STEIN
+from .tilt import TILT
+
+EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, STEIN, SIGNS)
+"""Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
+
+__all__ = ["EXACT", "NUMERICAL"]

@@ -1,0 +1,57 @@
+"""Delta functions: condition on the form being zero."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...cas import sp
+from ...errors import ExpectationError
+from ..gaussian import Form, Gaussian, tidy
+from ..rule import Part, Reduction, Rule
+from ..terms import Term
+
+__all__ = ["DELTA"]
+
+_SHIFT = sp.Symbol("tau_", real=True)
+
+
+def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
+    """E[delta(u) p] = density of u at 0 times E[p | u = 0]; a derivative of delta by differentiating in a shift."""
+    if not term.deltas:
+        return None
+    (form, order), *rest = term.deltas
+    if order:
+        raise ExpectationError(
+            f"the integrand contains a derivative of a delta function at {form.expr(gaussian.variables)} = 0",
+            remedy="the loss has a jump there, whose second derivative this rule set does not integrate",
+        )
+    variance = tidy(gaussian.cov_of(form, form))
+    if variance == 0:
+        raise ExpectationError(
+            f"delta({form.expr(gaussian.variables)}) has no variance left to integrate against",
+            remedy="two delta functions of the same form are not a distribution; check the integrand",
+        )
+    others = frozenset(f for f in term.signs if not _parallel(f, form))
+    if len(others) != len(term.signs):
+        return Reduction()  # sgn(u) delta(u) is odd in u: its integral vanishes
+    mean = gaussian.mean_of(form)
+    density = sp.exp(-(mean**2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
+    direction = gaussian.cov_with(form)
+    conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance)
+    return Reduction(parts=(Part(density, replace(term, deltas=tuple(rest)), conditioned),))
+
+
+def _parallel(first: Form, second: Form) -> bool:
+    """Whether one is a nonzero multiple of the other, constants included."""
+    pairs = [*zip(first.coefficients, second.coefficients, strict=True), (first.constant, second.constant)]
+    return all(sp.cancel(a * d - b * c) == 0 for i, (a, b) in enumerate(pairs) for c, d in pairs[i + 1 :])
+
+
+DELTA = Rule(
+    "condition on a delta function",
+    r"\mathbb{E}[\delta(u)\,p] = \frac{e^{-\mu^2/2v}}{\sqrt{2\pi v}}\;\mathbb{E}[p \mid u = 0],"
+    r"\quad u \sim \mathcal{N}(\mu, v)",
+    "Gaussian conditioning",
+    "reduction",
+    _apply,
+)

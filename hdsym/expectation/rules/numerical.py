@@ -1,0 +1,87 @@
+"""Numerical integration over the directions the integrand depends on: the only rule that always applies."""
+
+from __future__ import annotations
+
+from ...cas import Expr, sp
+from ...errors import ExpectationError
+from ..gaussian import Form, Gaussian, tidy
+from ..integral import GaussianIntegral, integration_variables
+from ..rule import Reduction, Rule
+from ..terms import Term, canonical
+from .span import Direction, independent, opaque_forms
+
+__all__ = ["MAX_DIMENSION", "NUMERICAL", "integral_of"]
+
+MAX_DIMENSION = 2
+
+
+def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
+    """An integral over as few Gaussian variables as the signs and opaque factors need."""
+    return Reduction(value=term.coefficient * integral_of(term, gaussian), exact=False)
+
+
+def integral_of(term: Term, gaussian: Gaussian) -> Expr:
+    """The term, apart from its coefficient, as a :class:`GaussianIntegral`.
+
+    Raises
+    ------
+    ExpectationError
+        If it needs more than two dimensions, or kinks that no choice of axes follows.
+    """
+    kinks = _kinks(term, gaussian)
+    axes = _axes(term, gaussian, kinks)
+    dimension = len(axes)
+    body = Term(sp.S.One, term.powers, term.signs, (), term.exponent, term.opaque).expr(gaussian.variables)
+    if dimension > MAX_DIMENSION:
+        raise ExpectationError(
+            f"E[{body}] needs an integral in {dimension} dimensions",
+            remedy=f"this rule set integrates numerically in up to {MAX_DIMENSION}; "
+            "rewrite the model so that fewer preactivations enter non-polynomially",
+        )
+    if len(independent([k.coefficients for k in kinks])) < len({canonical(k)[0].coefficients for k in kinks}):
+        raise ExpectationError(
+            f"E[{body}] has kinks along more directions than it has dimensions",
+            remedy="split the integrand so that each part has kinks along at most two directions",
+        )
+    variables = integration_variables(dimension)
+    matrix = sp.Matrix([list(axis) for axis in axes])
+    lift = matrix.T * (matrix * matrix.T).inv()
+    replacement = {
+        r: sp.Add(*(tidy(lift[i, k]) * variables[k] for k in range(dimension)))
+        for i, r in enumerate(gaussian.variables)
+    }
+    integrand = body.xreplace(replacement)
+    forms = [Form(axis, sp.S.Zero) for axis in axes]
+    cov = sp.Matrix(dimension, dimension, lambda i, j: tidy(gaussian.cov_of(forms[i], forms[j])))
+    return GaussianIntegral(integrand, variables, [gaussian.mean_of(form) for form in forms], cov)
+
+
+def _kinks(term: Term, gaussian: Gaussian) -> list[Form]:
+    """Forms at whose zero the integrand has a kink or a jump, in a fixed order."""
+    forms = set(term.signs)
+    for atom in term.opaque.atoms(sp.sign, sp.Abs):
+        form = gaussian.form(atom.args[0])
+        if form is not None and not form.is_constant:
+            forms.add(form)
+    return sorted(forms, key=str)
+
+
+def _axes(term: Term, gaussian: Gaussian, kinks: list[Form]) -> list[Direction]:
+    """Directions to integrate over: the variables themselves where that costs nothing, kinked directions as axes."""
+    units = [tuple(sp.Integer(int(k == i)) for k in range(gaussian.size)) for i in range(gaussian.size)]
+    powers = [units[i] for i, power in enumerate(term.powers) if power]
+    directions = independent([*(k.coefficients for k in kinks), *opaque_forms(term.opaque, gaussian), *powers])
+    active = [i for i in range(gaussian.size) if any(direction[i] != 0 for direction in directions)]
+    oblique = any(sum(c != 0 for c in kink.coefficients) > 1 for kink in kinks)
+    if len(active) == len(directions) and not oblique:
+        return [units[i] for i in active]
+    return directions
+
+
+NUMERICAL = Rule(
+    "quadrature",
+    r"\mathbb{E}[p(r)] = \int p\, \mathrm{d}\mathcal{N}(m, B), \text{ by a trapezoidal rule in } \operatorname{arsinh}",
+    "Trefethen and Weideman, SIAM Rev. 56 (2014)",
+    "numerical",
+    _apply,
+)

@@ -1,0 +1,172 @@
+"""Lowering: formulas -> straight-line programs with common subexpressions and quadrature plans."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Sequence
+
+from ..cas import Expr, Symbol, free_symbols, sp
+from ..derive.pipeline import Formulas
+from ..errors import CodegenError
+from ..expectation.integral import GaussianIntegral
+from ..laws import Bernoulli
+from ..model import Model
+from ..symbols import overlap_matrix
+from .nodes import Assign, Function, Integral, ModeEquation, Output, ParameterSlot, Program, RuleNote
+from .stable import stabilise
+
+__all__ = ["lower"]
+
+_RESERVED = frozenset({"np", "special", "u", "v", "w", "z", "t", "lam", "rho", "rate", "delta", "batch", "refine", "B"})
+
+
+def lower(model: Model, derived: Formulas) -> Program:
+    """The program of a derivation. Deterministic: the same derivation gives the same program in every session."""
+    size = model.n_student + model.n_teacher
+    inputs = _overlaps(size)
+    slots = _parameter_slots(model)
+    renamed = {slot.symbol: sp.Symbol(slot.name, real=True) for slot in slots}
+    risk = _function("risk", inputs, [("risk", (), [("h(B)", derived.risk.expr)])], renamed)
+    gradient = [
+        (f"H{i}{j}", entry.expr)
+        for i, row in enumerate(derived.gradient, start=1)
+        for j, entry in enumerate(row, start=1)
+    ]
+    fisher = [
+        (f"I{i}{j}", entry.expr)
+        for i, row in enumerate(derived.fisher, start=1)
+        for j, entry in enumerate(row, start=1)
+    ]
+    shapes = ((size, model.n_student), (model.n_student, model.n_student))
+    drift = _function("drift", inputs, [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)], renamed)
+    modes = derived.modes
+    equations = tuple(ModeEquation(i, j, rate) for (i, j), rate in zip(modes.pairs, modes.rates, strict=True))
+    conditions = dict.fromkeys(c.xreplace(renamed) for _, e in derived.all() for c in e.conditions)
+    return Program(
+        model.name,
+        _declaration(model),
+        model.references,
+        _rules(derived),
+        tuple(symbol.name for symbol in (*model.students, *model.teachers)),
+        model.n_student,
+        model.n_teacher,
+        slots,
+        risk,
+        drift,
+        equations,
+        tuple(conditions),
+    )
+
+
+def _overlaps(size: int) -> tuple[Symbol, ...]:
+    matrix = overlap_matrix(size)
+    return tuple(matrix[i, j] for i in range(size) for j in range(i, size))
+
+
+def _parameter_slots(model: Model) -> tuple[ParameterSlot, ...]:
+    taken = {symbol.name for symbol in _overlaps(model.n_student + model.n_teacher)}
+    slots = []
+    for parameter in model.parameters:
+        name = parameter.name
+        while keyword.iskeyword(name) or name in _RESERVED or name in taken:
+            name += "_"
+        taken.add(name)
+        slots.append(ParameterSlot(parameter, name, parameter.default))
+    return tuple(slots)
+
+
+def _declaration(model: Model) -> tuple[str, ...]:
+    lines = [f"loss  {model.loss}"]
+    if isinstance(model.link, Bernoulli):
+        lines.append(f"label {model.label} = 1 with probability {model.link.probability}, else 0")
+    elif model.link is not None:
+        lines.append(f"label {model.label} = {model.link}")
+    if model.noise is not None:
+        constants = ", ".join(map(str, model.noise.constants))
+        lines.append(f"noise {model.noise.symbol} ~ {type(model.noise).__name__}({constants})")
+    return tuple(lines)
+
+
+def _rules(derived: Formulas) -> tuple[RuleNote, ...]:
+    notes = dict.fromkeys(rule for _, entry in derived.all() for rule in entry.steps.rules())
+    return tuple(RuleNote(*note) for note in notes)
+
+
+def _function(
+    name: str,
+    inputs: tuple[Symbol, ...],
+    groups: Sequence[tuple[str, tuple[int, ...], list[tuple[str, Expr]]]],
+    renamed: dict[Symbol, Symbol],
+) -> Function:
+    formulas = [pair for _, _, pairs in groups for pair in pairs]
+    expressions = [expr.xreplace(renamed) for _, expr in formulas]
+    integrals = _integrals(expressions)
+    names = {node: sp.Symbol(f"E{k}", real=True) for k, node in enumerate(integrals, start=1)}
+    plain = [stabilise(expr.xreplace(names)) for expr in expressions]
+    laws = [stabilise(entry) for node in integrals for entry in (*node.mean, *node.cov)]
+    temporaries = (sp.Symbol(f"c{k}", real=True) for k in range(1, 10_000))
+    shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
+    law_values, values = reduced[: len(laws)], reduced[len(laws) :]
+    body = _order([Assign(symbol, value) for symbol, value in shared], _plans(integrals, names, law_values))
+    outputs, position = [], 0
+    for group, shape, pairs in groups:
+        outputs.append(Output(group, shape, tuple(values[position : position + len(pairs)])))
+        position += len(pairs)
+    return Function(name, inputs, body, tuple(outputs), tuple(formulas))
+
+
+def _integrals(expressions: list[Expr]) -> list[GaussianIntegral]:
+    nodes = {node for expr in expressions for node in expr.atoms(GaussianIntegral)}
+    return sorted(nodes, key=lambda node: (node.dimension, sp.default_sort_key(node.integrand), str(node)))
+
+
+def _plans(
+    integrals: list[GaussianIntegral], names: dict[GaussianIntegral, Symbol], values: list[Expr]
+) -> list[Integral]:
+    plans, position = [], 0
+    for node in integrals:
+        count = node.dimension
+        mean = tuple(values[position : position + count])
+        cov = tuple(values[position + count : position + count + count**2])
+        position += count + count**2
+        kinks = tuple(_kinks(node.integrand, axis, node.variables) for axis in node.variables)
+        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, kinks))
+    return plans
+
+
+def _kinks(integrand: Expr, axis: Symbol, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
+    """Where along `axis` the integrand has a kink; the engine has chosen the axes along the kinks."""
+    positions = set()
+    for atom in integrand.atoms(sp.sign, sp.Abs):
+        argument = atom.args[0]
+        present = [v for v in variables if argument.has(v)]
+        if len(present) > 1:
+            raise CodegenError(
+                f"{atom} has a kink that is not along one integration axis",
+                remedy="this is a defect of the derivation; please report the model",
+            )
+        if present == [axis]:
+            slope = argument.diff(axis)
+            positions.add(sp.cancel(-argument.xreplace({axis: sp.S.Zero}) / slope))
+    return tuple(sorted(positions, key=sp.default_sort_key))
+
+
+def _order(assigns: list[Assign], integrals: list[Integral]) -> tuple[Assign | Integral, ...]:
+    """Each statement after those it needs: shared subexpressions may contain integrals and the other way round."""
+    pending: list[Assign | Integral] = [*assigns, *integrals]
+    own = {statement.target for statement in pending}
+    done: set[Symbol] = set()
+    ordered: list[Assign | Integral] = []
+    while pending:
+        ready = next(s for s in pending if not (_needs(s) & own) - done)
+        pending.remove(ready)
+        ordered.append(ready)
+        done.add(ready.target)
+    return tuple(ordered)
+
+
+def _needs(statement: Assign | Integral) -> set[Symbol]:
+    if isinstance(statement, Assign):
+        return set(free_symbols(statement.value))
+    exprs = (*statement.mean, *statement.cov, statement.integrand)
+    return {symbol for expr in exprs for symbol in free_symbols(expr)} - set(statement.variables)

@@ -1,0 +1,138 @@
+"""Nodes of the intermediate representation. Templates format them; they decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..cas import Expr, Symbol
+
+__all__ = ["Assign", "Function", "Integral", "ModeEquation", "Output", "ParameterSlot", "Program", "RuleNote"]
+
+
+@dataclass(frozen=True)
+class Assign:
+    """target = value, elementwise over batch axes."""
+
+    target: Symbol
+    value: Expr
+
+
+@dataclass(frozen=True)
+class Integral:
+    """target = E[integrand(u)] for u ~ N(mean, cov): a quadrature plan.
+
+    Attributes
+    ----------
+    variables:
+        Bound variables, one or two; each is an array inside the integrand.
+    mean, cov:
+        Entries, expressions of shape () over the batch; `cov` row by row.
+    kinks:
+        For each axis the positions where the integrand has a kink or a jump; the rule splits there.
+    """
+
+    target: Symbol
+    integrand: Expr
+    variables: tuple[Symbol, ...]
+    mean: tuple[Expr, ...]
+    cov: tuple[Expr, ...]
+    kinks: tuple[tuple[Expr, ...], ...]
+
+    @property
+    def dimension(self) -> int:
+        """Number of integration variables."""
+        return len(self.variables)
+
+
+@dataclass(frozen=True)
+class Output:
+    """A value of shape `shape` (row by row) that a function returns."""
+
+    name: str
+    shape: tuple[int, ...]
+    entries: tuple[Expr, ...]
+
+
+@dataclass(frozen=True)
+class Function:
+    """Straight-line code from the overlaps to some outputs.
+
+    Attributes
+    ----------
+    name:
+        What is computed.
+    inputs:
+        Overlap symbols in order B11, B12, ...
+    body:
+        Assignments and quadratures in order of evaluation.
+    outputs:
+        Values returned.
+    formulas:
+        (left side, expression) pairs shown as documentation.
+    """
+
+    name: str
+    inputs: tuple[Symbol, ...]
+    body: tuple[Assign | Integral, ...]
+    outputs: tuple[Output, ...]
+    formulas: tuple[tuple[str, Expr], ...]
+
+    def integrals(self) -> Iterator[Integral]:
+        """The quadrature plans in the body."""
+        return (statement for statement in self.body if isinstance(statement, Integral))
+
+
+@dataclass(frozen=True)
+class ModeEquation:
+    """d/dt of entry (row, column) of the Gram matrix of one eigenvalue, rows counted from one."""
+
+    row: int
+    column: int
+    rate: Expr
+
+
+@dataclass(frozen=True)
+class ParameterSlot:
+    """A named constant of the model: its name in code, its default (``None``: must be given)."""
+
+    symbol: Symbol
+    name: str
+    default: float | None
+
+
+@dataclass(frozen=True)
+class RuleNote:
+    """A rule that was used, for the header of generated code and for reports."""
+
+    name: str
+    identity: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Program:
+    """Everything a target needs to print a solver for one model."""
+
+    name: str
+    declaration: tuple[str, ...]
+    references: tuple[str, ...]
+    rules: tuple[RuleNote, ...]
+    preactivations: tuple[str, ...]
+    n_student: int
+    n_teacher: int
+    parameters: tuple[ParameterSlot, ...]
+    risk: Function
+    drift: Function
+    equations: tuple[ModeEquation, ...]
+    conditions: tuple[Expr, ...]
+
+    @property
+    def size(self) -> int:
+        """Number n of preactivations."""
+        return self.n_student + self.n_teacher
+
+    @property
+    def dimensions(self) -> frozenset[int]:
+        """Dimensions in which the program integrates numerically."""
+        return frozenset(i.dimension for f in (self.risk, self.drift) for i in f.integrals())
