@@ -9,9 +9,12 @@ from ..cas import Symbol, free_symbols, sp
 from ..ir.nodes import Assign, Function, Integral, ModeEquation, Program
 from .printer import NumpyPrinter
 
-__all__ = ["context"]
+__all__ = ["context", "function_context"]
 
 _print = NumpyPrinter()
+_WIDTH = 104
+"""Longest right-hand side on one line, so that indented lines stay below 120 characters."""
+_WRAP: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def context(program: Program) -> dict[str, Any]:
@@ -52,6 +55,18 @@ def context(program: Program) -> dict[str, Any]:
     }
 
 
+def function_context(function: Function) -> dict[str, Any]:
+    """What templates/numpy/function.py.j2 prints: one function of its inputs, with the quadrature it needs."""
+    core = _core(function, [])
+    dimensions = {plan.dimension for plan in function.integrals()}
+    return {
+        "core": core,
+        "uses_special": "special." in "\n".join([*core["body"], core["returns"]]),
+        "quadrature": bool(dimensions),
+        "quadrature_2d": 2 in dimensions,
+    }
+
+
 def _tuple(items: Any) -> str:
     text = ", ".join(items)
     return f"({text},)" if "), (" not in text else f"({text})"
@@ -71,11 +86,7 @@ def _option(name: str, default: float | None) -> str:
 
 
 def _wrapped(lines: Any) -> list[str]:
-    return [
-        line
-        for text in lines
-        for line in textwrap.wrap(text, 110, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
-    ]
+    return [line for text in lines for line in textwrap.wrap(text, 110, subsequent_indent="    ", **_WRAP)]
 
 
 def _formula_lines(program: Program) -> list[str]:
@@ -90,29 +101,70 @@ def _core(function: Function, parameters: list[str]) -> dict[str, Any]:
         "name": function.name,
         "arguments": ", ".join(f"{symbol.name}: Any" for symbol in function.inputs),
         "summary": f"({names}) from the entries of B, each an array or a number.",
-        "body": [_statement(statement) for statement in function.body],
-        "returns": f"({values[0]},)" if len(values) == 1 else f"({', '.join(values)})",
+        "body": [line for statement in function.body for line in _statement(statement).splitlines()],
+        "returns": textwrap.indent(_returned(values), "    ").lstrip(),
     }
 
 
 def _statement(statement: Assign | Integral) -> str:
     target = statement.target.name
     if isinstance(statement, Assign):
-        return f"{target} = {_print(statement.value)}"
+        return _line(target, _print(statement.value))
     names = ", ".join(variable.name for variable in statement.variables)
     kinks = [f"({''.join(f'{_print(k)}, ' for k in axis)})" for axis in statement.kinks]
-    body = _batched(statement)
+    body = _print(statement.integrand)
     if statement.dimension == 1:
         law = f"{_print(statement.mean[0])}, {_print(statement.cov[0])}"
-        return f"{target} = gaussian_mean(lambda {names}: {body}, {law}, {kinks[0]}, refine)"
+        return _call(f"{target} = gaussian_mean", [f"lambda {names}: {body}", f"{law}, {kinks[0]}, refine"])
     mean = ", ".join(_print(m) for m in statement.mean)
     c11, c12, _, c22 = (_print(c) for c in statement.cov)
-    split = f"({', '.join(kinks)})"
-    return f"{target} = gaussian_mean_2d(lambda {names}: {body}, ({mean}), ({c11}, {c12}, {c22}), {split}, refine)"
+    law = f"({mean}), ({c11}, {c12}, {c22}), ({', '.join(kinks)}), refine"
+    return _call(f"{target} = gaussian_mean_2d", [f"lambda {names}: {body}", law])
 
 
-def _batched(statement: Integral) -> str:
-    return _print(statement.integrand)
+def _line(target: str, value: str) -> str:
+    """An assignment, in brackets over several lines where one is too long."""
+    if len(target) + len(value) <= _WIDTH:
+        return f"{target} = {value}"
+    return "\n".join([f"{target} = (", *(f"    {part}" for part in _folded(value)), ")"])
+
+
+def _call(function: str, arguments: list[str]) -> str:
+    """A call, one argument group a line where it is too long for one line."""
+    text = f"{function}({', '.join(arguments)})"
+    if len(text) <= _WIDTH:
+        return text
+    lines = [f"    {line}" for argument in arguments for line in textwrap.wrap(f"{argument},", _WIDTH, **_WRAP)]
+    return "\n".join([f"{function}(", *lines, ")"])
+
+
+def _folded(text: str) -> list[str]:
+    """One term of the outermost sum a line; a term that is still too long is wrapped at spaces."""
+    pieces = _split(text, (" + ", " - "))
+    return [line for piece in pieces for line in (textwrap.wrap(piece, _WIDTH - 4, **_WRAP) or [""])]
+
+
+def _split(text: str, separators: tuple[str, ...]) -> list[str]:
+    """Cut before each separator that stands outside all brackets; the separator's sign leads the next piece."""
+    pieces, depth, start = [], 0, 0
+    for k, character in enumerate(text):
+        depth += (character in "([") - (character in ")]")
+        if depth == 0 and k > start and text.startswith(separators, k):
+            pieces.append(text[start:k])
+            start = k + 1
+    return [*pieces, text[start:]]
+
+
+def _returned(values: list[str]) -> str:
+    """The tuple a core function returns."""
+    text = f"({values[0]},)" if len(values) == 1 else f"({', '.join(values)})"
+    if len(text) <= _WIDTH:
+        return text
+    lines = []
+    for value in values:
+        folded = _folded(value) if len(value) > _WIDTH - 4 else [value]
+        lines += [*folded[:-1], f"{folded[-1]},"]
+    return "\n".join(["(", *(f"    {line}" for line in lines), ")"])
 
 
 def _symbols_of(equations: tuple[ModeEquation, ...], prefix: str) -> list[Symbol]:
@@ -141,6 +193,6 @@ def _rhs_lines(program: Program, calls: str) -> list[str]:
     inputs = ", ".join(symbol.name for symbol in program.drift.inputs)
     lines.append(f"{', '.join(values)} = _drift({inputs}{calls})")
     lines.append(f"dy = np.empty(({len(rows)}, modes))")
-    lines += [f"dy[{k}] = {_print(e.rate)}" for k, e in enumerate(program.equations)]
-    lines.append("dy = dy.reshape(-1)")
+    for k, equation in enumerate(program.equations):
+        lines += _line(f"dy[{k}]", _print(equation.rate)).splitlines()
     return lines

@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from ..errors import CodegenError
-from ..ir.nodes import Program
+from ..ir.nodes import Function, Program
 from ..paths import templates_dir
 from . import numpy_target
 
-__all__ = ["TARGETS", "Target", "render"]
+__all__ = ["TARGETS", "Target", "render", "render_function"]
 
 
 @dataclass(frozen=True)
@@ -36,18 +37,28 @@ def render(program: Program, target: str = "numpy") -> str:
     CodegenError
         For an unknown target, or an expression the target cannot print.
     """
-    import jinja2
-
     if target not in TARGETS:
         near = difflib.get_close_matches(str(target), TARGETS, n=1, cutoff=0.0)
         raise CodegenError(f"there is no target {target!r}", remedy=f"the nearest is {near[0]!r}")
     chosen = TARGETS[target]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir() / chosen.folder),
+    return _environment(chosen.folder).get_template(chosen.entry).render(chosen.context(program)).rstrip() + "\n"
+
+
+def render_function(function: Function) -> str:
+    """The text of a numpy module with this function alone and the quadrature it needs."""
+    template = _environment("numpy").get_template("function.py.j2")
+    return template.render(numpy_target.function_context(function)).rstrip() + "\n"
+
+
+@cache
+def _environment(folder: str) -> Any:
+    import jinja2
+
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(templates_dir() / folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701  # Python text, not a page
+        autoescape=False,  # Python text, not a page
     )
-    return environment.get_template(chosen.entry).render(chosen.context(program)).rstrip() + "\n"

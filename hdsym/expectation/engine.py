@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..cas import Expr, sp
 from ..errors import ExpectationError
@@ -154,12 +154,15 @@ class Engine:
         return Outcome(value, step, exact, tuple(dict.fromkeys(conditions)))
 
     def _part(self, part: Part, lookahead: bool) -> Outcome:
-        return self._term(part.term, part.gaussian, lookahead=lookahead)
+        outcome = self._term(part.term, part.gaussian, lookahead=lookahead)
+        if not part.meaning:
+            return outcome
+        meaning = dict(part.meaning)
+        conditions = tuple(condition.xreplace(meaning) for condition in outcome.conditions)
+        return Outcome(outcome.value.xreplace(meaning), outcome.step, outcome.exact, conditions)
 
 
 def _bare(term: Term) -> Term:
-    from dataclasses import replace
-
     return replace(term, coefficient=sp.S.One)
 
 

@@ -47,17 +47,24 @@ class Expectation:
     exact: bool
     conditions: tuple[Expr, ...] = ()
 
-    def evaluate(self, B: ArrayLike, **parameters: float) -> NDArray[np.float64]:
-        """Value at covariances `B`, shape (..., n, n); the result has shape (...).
+    def evaluate(self, B: ArrayLike | None = None, **constants: float) -> NDArray[np.float64]:
+        """Value at covariances `B`, shape (..., n, n), and named constants; the result has shape (...).
 
         Raises
         ------
         ExpectationError
-            If the shape is wrong, a value is not finite, or a condition of existence is violated.
+            If the shape is wrong, a value is missing or not finite, or a condition of existence is violated.
         """
         from .evaluation import evaluate
 
-        return evaluate(self, B, parameters)
+        return evaluate(self, B, constants)
+
+    def error(self, B: ArrayLike | None = None, **constants: float) -> NDArray[np.float64]:
+        """Estimated quadrature error at the same arguments: the change when the nodes are doubled; 0 if exact."""
+        from .evaluation import evaluate
+
+        coarse = evaluate(self, B, constants)
+        return np.abs(coarse - evaluate(self, B, constants, refine=2)) if not self.exact else np.zeros_like(coarse)
 
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle \mathbb{{E}}\left[{latex(self.integrand)}\right] = {latex(self.expr)}$"

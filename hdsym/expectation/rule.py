@@ -14,11 +14,15 @@ __all__ = ["Part", "Reduction", "Rule", "Step"]
 
 @dataclass(frozen=True)
 class Part:
-    """scale * E[term] under `gaussian`: a smaller problem a rule leaves."""
+    """scale * E[term] under `gaussian`: a smaller problem a rule leaves.
+
+    `meaning` says what the symbols that the rule has minted for the covariance stand for.
+    """
 
     scale: Expr
     term: Term
     gaussian: Gaussian
+    meaning: tuple[tuple[Expr, Expr], ...] = ()
 
 
 @dataclass(frozen=True)

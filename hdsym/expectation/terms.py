@@ -238,7 +238,7 @@ def _split_cases(expr: Expr, gaussian: Gaussian) -> Expr:
 
 
 def _split_sign(expr: Expr, gaussian: Gaussian) -> Expr:
-    """sgn of a product of affine forms as the product of their signs."""
+    """The sign of a product of affine forms as the product of their signs."""
     argument = expr.args[0]
     if gaussian.form(argument) is not None:
         return expr

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ..cas import Expr, Symbol, free_symbols, sp
-from ..derive.pipeline import Formulas
 from ..errors import CodegenError
 from ..expectation.integral import GaussianIntegral
 from ..laws import Bernoulli
@@ -15,7 +15,10 @@ from ..symbols import overlap_matrix
 from .nodes import Assign, Function, Integral, ModeEquation, Output, ParameterSlot, Program, RuleNote
 from .stable import stabilise
 
-__all__ = ["lower"]
+if TYPE_CHECKING:
+    from ..derive.pipeline import Formulas
+
+__all__ = ["lower", "lower_function"]
 
 _RESERVED = frozenset({"np", "special", "u", "v", "w", "z", "t", "lam", "rho", "rate", "delta", "batch", "refine", "B"})
 
@@ -26,7 +29,7 @@ def lower(model: Model, derived: Formulas) -> Program:
     inputs = _overlaps(size)
     slots = _parameter_slots(model)
     renamed = {slot.symbol: sp.Symbol(slot.name, real=True) for slot in slots}
-    risk = _function("risk", inputs, [("risk", (), [("h(B)", derived.risk.expr)])], renamed)
+    risk = lower_function("risk", inputs, [("risk", (), [("h(B)", derived.risk.expr)])], renamed)
     gradient = [
         (f"H{i}{j}", entry.expr)
         for i, row in enumerate(derived.gradient, start=1)
@@ -38,7 +41,7 @@ def lower(model: Model, derived: Formulas) -> Program:
         for j, entry in enumerate(row, start=1)
     ]
     shapes = ((size, model.n_student), (model.n_student, model.n_student))
-    drift = _function("drift", inputs, [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)], renamed)
+    drift = lower_function("drift", inputs, [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)], renamed)
     modes = derived.modes
     equations = tuple(ModeEquation(i, j, rate) for (i, j), rate in zip(modes.pairs, modes.rates, strict=True))
     conditions = dict.fromkeys(c.xreplace(renamed) for _, e in derived.all() for c in e.conditions)
@@ -92,12 +95,13 @@ def _rules(derived: Formulas) -> tuple[RuleNote, ...]:
     return tuple(RuleNote(*note) for note in notes)
 
 
-def _function(
+def lower_function(
     name: str,
     inputs: tuple[Symbol, ...],
     groups: Sequence[tuple[str, tuple[int, ...], list[tuple[str, Expr]]]],
     renamed: dict[Symbol, Symbol],
 ) -> Function:
+    """Straight-line code for groups of (name, shape, [(left side, expression)]), sharing their subexpressions."""
     formulas = [pair for _, _, pairs in groups for pair in pairs]
     expressions = [expr.xreplace(renamed) for _, expr in formulas]
     integrals = _integrals(expressions)

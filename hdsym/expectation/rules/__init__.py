@@ -14,8 +14,9 @@ from .parity import PARITY
 from .signs import SIGNS
 from .stein import STEIN
 from .tilt import TILT
+from .variables import VARIABLES
 
-EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, STEIN, SIGNS)
+EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, VARIABLES, STEIN, SIGNS)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
 __all__ = ["EXACT", "NUMERICAL"]

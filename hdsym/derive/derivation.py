@@ -1,0 +1,208 @@
+"""What :func:`hdsym.derive` returns: the formulas of a model, and everything one does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..cas import Expr, Matrix
+from ..codegen import load_module, render
+from ..errors import DeclarationError
+from ..expectation.rule import Step
+from ..ir import Program, lower
+from ..model import Model
+from . import display
+from .pipeline import Formulas, formulas
+
+if TYPE_CHECKING:
+    from ..problem import Problem
+    from ..results import Trajectory
+
+__all__ = ["Derivation", "derive"]
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """The deterministic limit of one-pass SGD on a model, in formulas.
+
+    Attributes
+    ----------
+    model:
+        The declaration it was derived from.
+    formulas:
+        The expectations with their steps, and the ODE of one mode.
+    """
+
+    model: Model
+    formulas: Formulas
+
+    @property
+    def risk(self) -> Expr:
+        """The population risk h(B) = E f, in the entries of B."""
+        return self.formulas.risk.expr
+
+    @property
+    def gradient(self) -> Matrix:
+        """Dh[:, :l], n x l: off-diagonal entries are half the derivative in the shared symbol (Price's theorem)."""
+        return self.formulas.gradient_matrix
+
+    @property
+    def fisher(self) -> Matrix:
+        """The Fisher matrix I(B) = E[(grad_x f)(grad_x f)^T], l x l."""
+        return self.formulas.fisher_matrix
+
+    @property
+    def odes(self) -> dict[str, Expr]:
+        """d/dt of the Gram matrix entries G_ij of one eigenvalue lam with share rho of the modes."""
+        modes = self.formulas.modes
+        return {f"G{i}{j}": rate for (i, j), rate in zip(modes.pairs, modes.rates, strict=True)}
+
+    @property
+    def exact(self) -> bool:
+        """Whether no expectation needs numerical integration."""
+        return all(entry.exact for _, entry in self.formulas.all())
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        """The tree of rules applied, for the risk and every entry of gradient and Fisher matrix."""
+        return {name: entry.steps for name, entry in self.formulas.all()}
+
+    @cached_property
+    def program(self) -> Program:
+        """The intermediate representation of the solver."""
+        return lower(self.model, self.formulas)
+
+    @cached_property
+    def source(self) -> str:
+        """The generated numpy module, which is also what :meth:`solve` runs."""
+        return render(self.program)
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The generated module, loaded."""
+        return load_module(self.source)
+
+    def parameter_values(self, parameters: Mapping[Any, float] | None = None) -> dict[str, float]:
+        """Parameters as the generated module names them, defaults filled in. Raises ParameterError."""
+        values = self.model.parameter_values(parameters or {})
+        return {slot.name: values[slot.symbol.name] for slot in self.program.parameters}
+
+    def risk_at(self, B: ArrayLike, parameters: Mapping[Any, float] | None = None) -> NDArray[np.float64]:
+        """h(B) for overlaps of shape (..., n, n); the result has shape (...)."""
+        return self._call("risk", B, parameters)
+
+    def gradient_at(self, B: ArrayLike, parameters: Mapping[Any, float] | None = None) -> NDArray[np.float64]:
+        """Dh[:, :l] for overlaps of shape (..., n, n); the result has shape (..., n, l)."""
+        return self._call("gradient", B, parameters)
+
+    def fisher_at(self, B: ArrayLike, parameters: Mapping[Any, float] | None = None) -> NDArray[np.float64]:
+        """I(B) for overlaps of shape (..., n, n); the result has shape (..., l, l)."""
+        return self._call("fisher", B, parameters)
+
+    def _call(self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None) -> NDArray[np.float64]:
+        overlaps = np.asarray(B, dtype=np.float64)
+        size = self.program.size
+        if overlaps.shape[-2:] != (size, size):
+            raise DeclarationError(
+                f"B has shape {overlaps.shape}", remedy=f"give overlaps of shape (..., {size}, {size}), student first"
+            )
+        if not np.all(np.isfinite(overlaps)):
+            raise DeclarationError("B contains NaN or infinity", remedy="give finite overlaps")
+        result: NDArray[np.float64] = getattr(self.module, name)(overlaps, **self.parameter_values(parameters))
+        if not np.all(np.isfinite(result)):
+            where = np.argwhere(~np.isfinite(result))[0]
+            raise DeclarationError(
+                f"{name} is not finite at B = {overlaps[tuple(where[: overlaps.ndim - 2])].tolist()}",
+                remedy="the formula is singular there; see the derivation for where it holds",
+            )
+        return result
+
+    def solve(
+        self,
+        problem: Problem,
+        t: float | None = None,
+        t_eval: ArrayLike | None = None,
+        *,
+        rtol: float = 1e-8,
+        atol: float = 1e-10,
+        method: str = "DOP853",
+        events: Any = None,
+        dense_output: bool = False,
+    ) -> Trajectory:
+        """Integrate the ODEs of `problem`; arguments and errors as in :func:`hdsym.solve.solve`."""
+        from ..solve import solve
+
+        return solve(
+            self, problem, t, t_eval, rtol=rtol, atol=atol, method=method, events=events, dense_output=dense_output
+        )
+
+    def export(self, path: str | Path, target: str = "numpy") -> Path:
+        """Write the solver as a module that stands alone (numpy and scipy) and return its path.
+
+        Raises
+        ------
+        CodegenError
+            For an unknown target.
+        """
+        source = self.source if target == "numpy" else render(self.program, target)
+        destination = Path(path)
+        destination.write_text(source, encoding="utf-8")
+        return destination
+
+    def __str__(self) -> str:
+        return display.text(self)
+
+    def __repr__(self) -> str:
+        kind = "closed form" if self.exact else "with quadrature"
+        return f"Derivation({self.model.name!r}, {kind})"
+
+    def _repr_latex_(self) -> str:
+        return display.latex_block(self)
+
+    def show(self, names: Sequence[str] | None = None) -> str:
+        """The steps that led to the given quantities ("risk", "H11", "I11"; all by default), as indented text."""
+        chosen = list(self.steps) if names is None else list(names)
+        unknown = [name for name in chosen if name not in self.steps]
+        if unknown:
+            raise DeclarationError(f"there is no quantity {unknown[0]!r}", remedy=f"choose from {list(self.steps)}")
+        return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
+
+
+def derive(model: Model, policy: str = "auto") -> Derivation:
+    """Derive risk, gradient, Fisher matrix and the ODEs for the overlaps of `model`.
+
+    Parameters
+    ----------
+    model:
+        A declaration.
+    policy:
+        "auto": closed forms where the rules find them, quadrature elsewhere. "exact": an error where there is no
+        closed form. "numeric": quadrature throughout (a check of the rules).
+
+    Raises
+    ------
+    DeclarationError
+        If `model` is not a :class:`hdsym.Model`.
+    ExpectationError
+        If an expectation does not exist or no permitted rule computes it.
+
+    Examples
+    --------
+    >>> import hdsym as hd
+    >>> hd.derive(hd.zoo.phase_retrieval()).gradient
+    Matrix([
+    [3*B11/2 - B22/2],
+    [           -B12]])
+
+    References
+    ----------
+    E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, arXiv:2308.08977.
+    """
+    return Derivation(model, formulas(model, policy))
