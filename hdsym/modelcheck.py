@@ -14,7 +14,7 @@ from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, Teacher
 if TYPE_CHECKING:
     from .model import Model
 
-_MAKERS = {
+_MAKERS: dict[type, str] = {
     StudentSymbol: "hd.student",
     TeacherSymbol: "hd.teacher",
     LabelSymbol: "hd.label",

@@ -94,10 +94,10 @@ def solve(
 def output_times(horizon: float, t: float | None, t_eval: ArrayLike | None) -> NDArray[np.float64]:
     """Wanted times from a horizon or a list of times; raises DeclarationError if they have no meaning."""
     if t_eval is None:
-        end = horizon if t is None else t
-        if not np.isscalar(end) or not np.isfinite(float(end)) or float(end) <= 0:
+        end = float(horizon if t is None else t)
+        if not np.isfinite(end) or end <= 0:
             raise DeclarationError(f"the horizon t is {end!r}", remedy="give a positive number, in steps / d")
-        return np.linspace(0.0, float(end), _POINTS)
+        return np.linspace(0.0, end, _POINTS)
     times = np.atleast_1d(np.asarray(t_eval, dtype=np.float64))
     ordered = times.ndim == 1 and times.size and np.all(np.isfinite(times)) and np.all(np.diff(times) > 0)
     if not ordered or times[0] < 0 or (t is not None and times[-1] > t):

@@ -23,17 +23,20 @@ __all__ = [
 ]
 
 
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.isidentifier():
+        raise DeclarationError(
+            f"{name!r} is not a name", remedy="use letters, digits and underscores, starting with a letter"
+        )
+
+
 class _Declared(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
     """A real symbol whose class says what it stands for; the class is part of its identity."""
 
     __slots__ = ()
 
     def __new__(cls, name: str) -> _Declared:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise DeclarationError(
-                f"{name!r} is not a name",
-                remedy="use letters, digits and underscores, starting with a letter",
-            )
+        _check_name(name)
         symbol: _Declared = sp.Symbol.__xnew__(cls, name, real=True)
         return symbol
 
@@ -70,11 +73,7 @@ class Parameter(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
     default: float | None
 
     def __new__(cls, name: str, default: float | None = None, **assumptions: bool) -> Parameter:
-        if not isinstance(name, str) or not name.isidentifier():
-            raise DeclarationError(
-                f"{name!r} is not a name",
-                remedy="use letters, digits and underscores, starting with a letter",
-            )
+        _check_name(name)
         symbol: Parameter = sp.Symbol.__xnew__(cls, name, **(assumptions or {"real": True}))
         symbol.default = None if default is None else float(default)
         return symbol

@@ -41,13 +41,14 @@ def render(program: Program, target: str = "numpy") -> str:
         near = difflib.get_close_matches(str(target), TARGETS, n=1, cutoff=0.0)
         raise CodegenError(f"there is no target {target!r}", remedy=f"the nearest is {near[0]!r}")
     chosen = TARGETS[target]
-    return _environment(chosen.folder).get_template(chosen.entry).render(chosen.context(program)).rstrip() + "\n"
+    text: str = _environment(chosen.folder).get_template(chosen.entry).render(chosen.context(program))
+    return text.rstrip() + "\n"
 
 
 def render_function(function: Function) -> str:
     """The text of a numpy module with this function alone and the quadrature it needs."""
-    template = _environment("numpy").get_template("function.py.j2")
-    return template.render(numpy_target.function_context(function)).rstrip() + "\n"
+    text: str = _environment("numpy").get_template("function.py.j2").render(numpy_target.function_context(function))
+    return text.rstrip() + "\n"
 
 
 @cache

@@ -104,7 +104,7 @@ class Engine:
         """
         if integrand.has(sp.DiracDelta):
             return False
-        largest = max(node.dimension for node in value.atoms(GaussianIntegral))
+        largest: int = max(node.dimension for node in value.atoms(GaussianIntegral))
         return len(opaque_forms(integrand, gaussian)) <= largest
 
     def _whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:

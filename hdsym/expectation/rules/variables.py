@@ -35,7 +35,7 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
 
 
 def _oblique(form: Form) -> bool:
-    return sum(c != 0 for c in form.coefficients) > 1
+    return len([c for c in form.coefficients if c != 0]) > 1
 
 
 def _basis(term: Term, gaussian: Gaussian) -> list[Direction]:
