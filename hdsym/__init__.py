@@ -64,7 +64,42 @@ _NAMES = {
     "teacher": "symbols",
 }
 
-__all__ = [*_MODULES, *_NAMES, "__version__"]  # noqa: PLE0604  # keys are strings
+__all__ = [
+    "Bernoulli",
+    "Derivation",
+    "Discrete",
+    "Ensemble",
+    "HdsymError",
+    "LearningRate",
+    "Model",
+    "Normal",
+    "Problem",
+    "Rademacher",
+    "Spectrum",
+    "Trajectory",
+    "Uniform",
+    "Verdict",
+    "__version__",
+    "compare",
+    "derive",
+    "expect",
+    "functions",
+    "label",
+    "load",
+    "noise",
+    "parameter",
+    "parse",
+    "relu",
+    "sigmoid",
+    "simulate",
+    "softplus",
+    "spectrum",
+    "start",
+    "student",
+    "t",
+    "teacher",
+    "zoo",
+]
 
 
 def __getattr__(name: str) -> Any:
