@@ -1,0 +1,215 @@
+"""The numerical side of a question: spectrum, start, learning rate, regularisation, parameter values, horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+from .errors import DeclarationError, ParameterError
+from .schedule import LearningRate
+from .spectrum import Spectrum
+from .start import Start
+
+if TYPE_CHECKING:
+    from .model import Model
+
+__all__ = ["Data", "Problem"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data:
+    """Real rows, drawn with replacement by ``hd.simulate(model, problem, method="data")``.
+
+    Attributes
+    ----------
+    features:
+        (N, d), in the basis they were given in, after centring and scaling.
+    labels:
+        (N,).
+    scale:
+        The number the features were divided by.
+    """
+
+    features: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    scale: float = 1.0
+
+    def __repr__(self) -> str:
+        N, d = self.features.shape
+        return f"Data(N={N}, d={d})"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Problem:
+    """What a model is solved and simulated on. Validated on construction.
+
+    Parameters
+    ----------
+    spectrum:
+        Of the data covariance: ``hd.spectrum.identity(d=2000)``, ``hd.spectrum.power_law(0.6, d=2000)``, ...
+    start:
+        Weights at t = 0: ``hd.start.random(...)``, ``hd.start.arrays(...)``, ``hd.start.overlaps(...)``.
+    learning_rate:
+        gamma(t): a number, a sympy expression in ``hd.t``, or a Python function; becomes a :class:`LearningRate`.
+    delta:
+        l2 regularisation, (delta / 2) ||X||^2 added to the loss; O(1), >= 0.
+    parameters:
+        Values of the model's named parameters, by name or symbol. Names are checked when a model is at hand.
+    batch_size:
+        Samples averaged in each step.
+    horizon:
+        Time t = steps / d up to which theory and simulation run unless told otherwise.
+    data:
+        Real rows the problem was built from; see :meth:`from_data`.
+
+    Raises
+    ------
+    DeclarationError
+        If a part has the wrong kind or value, spectrum and start do not fit, or the learning rate is negative or not
+        finite at some t in [0, horizon].
+    ParameterError
+        If a parameter's value is not a finite number.
+    """
+
+    spectrum: Spectrum
+    start: Start
+    learning_rate: LearningRate | Any
+    delta: float = 0.0
+    parameters: Mapping[Any, float] = field(default_factory=dict)
+    batch_size: int = 1
+    horizon: float = 20.0
+    data: Data | None = None
+
+    def __post_init__(self) -> None:
+        _check_kind(self.spectrum, Spectrum, "spectrum", "hd.spectrum.power_law(0.6, d=2000)")
+        _check_kind(self.start, Start, "start", "hd.start.random(norm=1.0, cosine=0.3)")
+        self.start.check(self.spectrum)
+        object.__setattr__(self, "learning_rate", LearningRate(self.learning_rate))
+        for name, low in (("delta", "be >= 0"), ("horizon", "be positive")):
+            value = checks.finite(getattr(self, name), name)
+            if value < 0 or (name == "horizon" and value == 0):
+                raise DeclarationError(
+                    f"{name} is {value:g}, it must {low}", remedy=f"give a {name} that is large enough"
+                )
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "batch_size", checks.dimension(self.batch_size, "batch_size"))
+        object.__setattr__(self, "parameters", _parameters(self.parameters))
+        if self.data is not None:
+            _check_kind(self.data, Data, "data", "Problem.from_data(features, labels, learning_rate=...)")
+        self._check_schedule()
+
+    def _check_schedule(self) -> None:
+        try:
+            self.learning_rate(np.linspace(0.0, self.horizon, 201))
+        except DeclarationError as error:
+            raise DeclarationError(
+                f"{error.message}, before the horizon {self.horizon:g}",
+                remedy=error.remedy.replace("stop earlier", "choose a smaller horizon"),
+            ) from None
+
+    @classmethod
+    def from_data(
+        cls,
+        features: ArrayLike,
+        labels: ArrayLike,
+        learning_rate: Any,
+        *,
+        delta: float = 0.0,
+        start: ArrayLike | None = None,
+        batch_size: int = 1,
+        horizon: float = 20.0,
+        center: bool = False,
+        scale: bool = False,
+    ) -> Problem:
+        """Least squares on real rows, as the Gaussian problem with the same second moments.
+
+        The covariance is K = A^T A / N with A the features; the teacher X* is the least-squares solution of minimum
+        norm; the label noise ``noise_std`` is the root mean square of its residual, which is orthogonal to every
+        feature. Directions in which the data do not vary get eigenvalue exactly zero and no teacher.
+
+        Parameters
+        ----------
+        features, labels:
+            (N, d), rows are samples, and (N,).
+        start:
+            X0, shape (d,), acting on the features as they are after centring and scaling; zero by default.
+        center:
+            Subtract the column means of the features.
+        scale:
+            Divide the features by one number so that tr K / d = 1.
+        learning_rate, delta, batch_size, horizon:
+            As for :class:`Problem`.
+
+        Raises
+        ------
+        DeclarationError
+            For shapes that do not fit, entries that are not finite, features that are all zero; and as
+            :class:`Problem` does.
+        """
+        from .dataproblem import least_squares
+
+        parts = least_squares(features, labels, start, center=center, scale=scale)
+        return cls(learning_rate=learning_rate, delta=delta, batch_size=batch_size, horizon=horizon, **parts)
+
+    def grams(self, model: Model) -> NDArray[np.float64]:
+        """Gram matrices G_j(0) on each level of the spectrum, (m, n, n); see :meth:`hdsym.start.Start.grams`."""
+        return self.start.grams(self.spectrum, model.n_student, model.n_teacher)
+
+    def weights(self, model: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """X0 (d, l) and X* (d, l*) in the eigenbasis; see :meth:`hdsym.start.Start.weights`."""
+        return self.start.weights(self.spectrum, model.n_student, model.n_teacher)
+
+    def describe(self) -> dict[str, Any]:
+        """Everything that defines the problem as plain text and numbers, for reports and file attributes."""
+        return {
+            "spectrum": self.spectrum.label,
+            "d": self.spectrum.d,
+            "start": repr(self.start),
+            "learning_rate": self.learning_rate.describe(),
+            "delta": self.delta,
+            "parameters": dict(self.parameters),
+            "batch_size": self.batch_size,
+            "horizon": self.horizon,
+            **({"data": repr(self.data)} if self.data is not None else {}),
+        }
+
+    def __repr__(self) -> str:
+        width = max(len(f.name) for f in fields(self))
+        shown = {
+            **{f.name: getattr(self, f.name) for f in fields(self)},
+            "learning_rate": self.learning_rate.describe(),
+        }
+        lines = [f"  {name:<{width}}  {value}" for name, value in shown.items() if value is not None]
+        return "\n".join(["Problem", *lines])
+
+
+def _check_kind(value: Any, kind: type, name: str, example: str) -> None:
+    if isinstance(value, kind):
+        return
+    if callable(value):
+        remedy = f"call it: {example}"
+    elif kind is Spectrum and np.ndim(value) in (1, 2):
+        made = "eigenvalues" if np.ndim(value) == 1 else "from_matrix"
+        remedy = f"wrap the array: hd.spectrum.{made}(...)"
+    else:
+        remedy = f"give for instance {example}"
+    shown = type(value).__name__ if np.ndim(value) else repr(value)
+    raise DeclarationError(f"the {name} of the problem is {shown}, not a {kind.__name__}", remedy=remedy)
+
+
+def _parameters(values: Any) -> dict[str, float]:
+    if not isinstance(values, Mapping):
+        raise ParameterError(f"parameters is {values!r}", remedy='give a mapping, for instance {"noise_std": 0.1}')
+    result: dict[str, float] = {}
+    for key, value in values.items():
+        name = str(getattr(key, "name", key))
+        try:
+            result[name] = checks.finite(value, f"the parameter {name!r}")
+        except DeclarationError as error:
+            raise ParameterError(error.message, remedy=error.remedy) from None
+    return dict(sorted(result.items()))

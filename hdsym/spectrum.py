@@ -1,0 +1,263 @@
+"""Covariance spectra: the distinct eigenvalues of K, how often each occurs, and where.
+
+The module is its own namespace: ``hd.spectrum.power_law(0.6, d=2000)``. A spectrum without a dimension,
+``hd.spectrum.identity()``, stands for the limit d -> infinity and serves the theory alone.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+from .errors import DeclarationError
+
+__all__ = ["Spectrum", "eigenvalues", "from_data", "from_matrix", "identity", "power_law"]
+
+Float = NDArray[np.float64]
+Int = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Spectrum:
+    """Spectrum of the data covariance K; usually made by the functions of this module.
+
+    Parameters
+    ----------
+    levels:
+        (m,) distinct eigenvalues, >= 0, at least one positive.
+    fractions:
+        (m,) share rho_j of the d coordinates at each level; sums to one.
+    multiplicities:
+        (m,) number of coordinates at each level, or ``None`` when `d` is ``None``.
+    d:
+        Dimension, or ``None`` for the limit d -> infinity.
+    order:
+        (d,) level of each coordinate; ``None`` means ``np.repeat(np.arange(m), multiplicities)``.
+    basis:
+        (d, d) orthogonal, columns are the eigenvectors in coordinate order; ``None`` if the coordinates are the
+        eigenbasis already.
+    label:
+        How reports call it.
+
+    Raises
+    ------
+    DeclarationError
+        If a shape, a sum or a sign is wrong; the message names it.
+    """
+
+    levels: Float
+    fractions: Float
+    multiplicities: Int | None = None
+    d: int | None = None
+    order: Int | None = None
+    basis: Float | None = None
+    label: str = "spectrum"
+
+    def __post_init__(self) -> None:
+        levels = checks.eigenvalue_vector(self.levels, "levels")
+        m = len(levels)
+        fractions = np.asarray(self.fractions, dtype=np.float64)
+        if fractions.shape != (m,) or not np.all(fractions > 0) or abs(fractions.sum() - 1) > 1e-9:
+            raise DeclarationError(
+                f"fractions of the spectrum have shape {fractions.shape} and sum {fractions.sum():.6g}",
+                remedy=f"give {m} positive numbers, one per level, that sum to one",
+            )
+        object.__setattr__(self, "levels", checks.frozen(levels))
+        object.__setattr__(self, "fractions", checks.frozen(fractions))
+        self._check_dimension(m)
+
+    def _check_dimension(self, m: int) -> None:
+        if self.d is None:
+            if self.multiplicities is not None or self.order is not None or self.basis is not None:
+                raise DeclarationError(
+                    "a spectrum without d has multiplicities, an order or a basis", remedy="give its dimension d"
+                )
+            return
+        object.__setattr__(self, "d", checks.dimension(self.d))
+        counts = np.asarray(self.multiplicities, dtype=np.int64)
+        if counts.shape != (m,) or np.any(counts < 1) or counts.sum() != self.d:
+            raise DeclarationError(
+                f"multiplicities of the spectrum are {self.multiplicities!r}",
+                remedy=f"give {m} positive integers that sum to d = {self.d}",
+            )
+        if not np.allclose(counts / self.d, self.fractions, rtol=1e-9, atol=0):
+            raise DeclarationError(
+                "fractions and multiplicities disagree", remedy="give fractions = multiplicities / d"
+            )
+        object.__setattr__(self, "multiplicities", checks.frozen(counts))
+        if self.order is not None:
+            order = np.asarray(self.order, dtype=np.int64)
+            if (
+                order.shape != (self.d,)
+                or order.min() < 0
+                or np.any(np.bincount(order, minlength=m)[:m] != counts)
+                or order.max() >= m
+            ):
+                raise DeclarationError(
+                    "order of the spectrum does not match its multiplicities",
+                    remedy=f"give {self.d} level indices, each level as often as its multiplicity says",
+                )
+            object.__setattr__(self, "order", checks.frozen(order))
+        if self.basis is not None:
+            object.__setattr__(self, "basis", checks.frozen(checks.orthogonal(self.basis, self.d)))
+
+    def __repr__(self) -> str:
+        d = "d -> infinity" if self.d is None else f"d={self.d}"
+        low, high = float(self.levels.min()), float(self.levels.max())
+        distinct = "1 level" if len(self.levels) == 1 else f"{len(self.levels)} levels"
+        return f"Spectrum({self.label}: {d}, {distinct} in [{low:.4g}, {high:.4g}], tr K/d={self.mean:.6g})"
+
+    def eigenvalues(self) -> Float:
+        """Eigenvalue of each coordinate, shape (d,).
+
+        Raises
+        ------
+        DeclarationError
+            If the spectrum has no dimension.
+        """
+        return self.levels[self.level_of_coordinate()]
+
+    def level_of_coordinate(self) -> Int:
+        """Index into :attr:`levels` of each coordinate, shape (d,). Raises as :meth:`eigenvalues` does."""
+        self.dimension()
+        if self.order is not None:
+            return self.order
+        return np.repeat(np.arange(len(self.levels), dtype=np.int64), self.multiplicities)  # type: ignore[arg-type]
+
+    def dimension(self) -> int:
+        """The dimension d as a number. Raises as :meth:`eigenvalues` does."""
+        if self.d is None:
+            raise DeclarationError(
+                f"the spectrum {self.label} has no dimension, and a finite one is needed here",
+                remedy="give it one, for instance hd.spectrum.identity(d=2000)",
+            )
+        return self.d
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean eigenvalue, tr K / d."""
+        return float(self.fractions @ self.levels)
+
+    @cached_property
+    def second_moment(self) -> float:
+        """Mean squared eigenvalue, tr K^2 / d."""
+        return float(self.fractions @ self.levels**2)
+
+    @property
+    def effective_dimension(self) -> float:
+        """(tr K)^2 / tr K^2: the number of coordinates that carry the fluctuations; inf when d is ``None``."""
+        return math.inf if self.d is None else self.d * self.mean**2 / self.second_moment
+
+
+def identity(d: int | None = None) -> Spectrum:
+    """K = I. Without `d`, the limit d -> infinity, in which the theory needs no dimension.
+
+    Takes no memory that grows with `d`. Raises :class:`DeclarationError` if `d` is not a positive integer.
+    """
+    if d is None:
+        return Spectrum(np.ones(1), np.ones(1), label="identity")
+    d = checks.dimension(d)
+    return Spectrum(np.ones(1), np.ones(1), np.array([d]), d, label=f"identity(d={d})")
+
+
+def eigenvalues(values: ArrayLike) -> Spectrum:
+    """Explicit eigenvalues, shape (d,), in the order of the coordinates; equal values are one level.
+
+    Raises
+    ------
+    DeclarationError
+        If there are none, one is not finite, one is negative beyond rounding, or all are zero.
+    """
+    vector = checks.eigenvalue_vector(values, "eigenvalues")
+    return _from_vector(vector, f"eigenvalues(d={len(vector)})")
+
+
+def power_law(alpha: float, d: int, trace: float = 1.0) -> Spectrum:
+    """lam_i proportional to i^-alpha for i = 1..d, scaled so that tr K / d = `trace`.
+
+    Raises
+    ------
+    DeclarationError
+        If `alpha` is not finite, `d` not a positive integer, `trace` not positive, or if the powers overflow.
+
+    Examples
+    --------
+    >>> import hdsym as hd
+    >>> hd.spectrum.power_law(0.5, d=4).eigenvalues().round(4)
+    array([1.4365, 1.0158, 0.8294, 0.7183])
+    """
+    d = checks.dimension(d)
+    alpha, trace = checks.finite(alpha, "alpha"), checks.finite(trace, "trace")
+    if trace <= 0:
+        raise DeclarationError(f"trace of the power law is {trace}", remedy="give tr K / d, a positive number")
+    with np.errstate(all="ignore"):
+        powers = np.arange(1, d + 1, dtype=np.float64) ** -alpha
+        values = powers * (trace / powers.mean())
+    if not np.all(np.isfinite(values)) or values.min() <= 0:
+        raise DeclarationError(
+            f"alpha={alpha} over d={d} coordinates leaves the range of floating-point numbers",
+            remedy="choose a smaller exponent",
+        )
+    label = f"power_law({alpha:g}, d={d})" if trace == 1 else f"power_law({alpha:g}, d={d}, trace={trace:g})"
+    if alpha == 0:
+        return Spectrum(values[:1], np.ones(1), np.array([d]), d, label=label)
+    return Spectrum(values, np.full(d, 1 / d), np.ones(d, dtype=np.int64), d, label=label)
+
+
+def from_matrix(K: ArrayLike, label: str | None = None) -> Spectrum:
+    """Spectrum and eigenbasis of a covariance matrix K, shape (d, d).
+
+    Eigenvalues come largest first. Those below d * eps * max are rounding and become exactly zero.
+
+    Raises
+    ------
+    DeclarationError
+        If K is empty, not square, not finite, not symmetric (the message gives the largest asymmetry) or not
+        positive semi-definite (the message gives the smallest eigenvalue).
+    """
+    matrix = checks.real_array(K, "the covariance")
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
+        raise DeclarationError(f"the covariance has shape {matrix.shape}", remedy="give a square matrix, shape (d, d)")
+    asymmetry = float(np.abs(matrix - matrix.T).max())
+    if asymmetry > 1e-8 * float(np.abs(matrix).max()):
+        raise DeclarationError(
+            f"the covariance is not symmetric: its largest asymmetry is {asymmetry:.3g}", remedy="give (K + K.T) / 2"
+        )
+    values, basis = np.linalg.eigh((matrix + matrix.T) / 2)
+    values, basis = values[::-1], basis[:, ::-1]
+    d = len(values)
+    vector = checks.eigenvalue_vector(values, "eigenvalues of the covariance")
+    vector[vector < d * np.finfo(np.float64).eps * vector.max()] = 0.0
+    return _from_vector(vector, label or f"matrix(d={d})", basis)
+
+
+def from_data(A: ArrayLike, center: bool = False) -> Spectrum:
+    """Spectrum of the covariance K = A^T A / N of data whose rows are samples, shape (N, d).
+
+    Parameters
+    ----------
+    center:
+        Subtract the column means first.
+
+    Raises
+    ------
+    DeclarationError
+        If A is not a finite matrix with at least one row and column, or is zero.
+    """
+    data = checks.data_matrix(A, "the data")
+    if center:
+        data = data - data.mean(axis=0)
+    return from_matrix(data.T @ data / len(data), label=f"data(N={len(data)}, d={data.shape[1]})")
+
+
+def _from_vector(values: Float, label: str, basis: Float | None = None) -> Spectrum:
+    """Levels largest first; `order` is left out where the values are sorted that way already."""
+    negated, order, counts = np.unique(-values, return_inverse=True, return_counts=True)
+    levels, d = np.abs(negated), len(values)
+    in_order = bool(np.all(values[1:] <= values[:-1]))
+    return Spectrum(levels, counts / d, counts, d, None if in_order else order.reshape(-1), basis, label)

@@ -1,0 +1,279 @@
+"""Where SGD starts: student weights X0 and teacher weights X*, or what is known of them.
+
+A start answers two questions that must agree: which weights (for the simulators), and which Gram matrices
+G_j = W^T P_j W on each eigenspace of K (for the theory), with W = [X0 | X*] of shape (d, n), student first. Entries of
+W are O(d^-1/2), so that W^T W = sum_j G_j and the overlaps B = sum_j lam_j G_j are O(1).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import checks
+from .errors import DeclarationError
+from .evenly import factor, spread_evenly
+from .spectrum import Spectrum
+
+__all__ = ["ArrayStart", "OverlapStart", "RandomStart", "Start", "arrays", "overlaps", "random"]
+
+Float = NDArray[np.float64]
+
+_STREAM = 0x57A27
+"""Spawn key of the start's random stream: one seed given to both start and simulation gives independent draws."""
+
+
+class Start(ABC):
+    """Weights at t = 0. Made by :func:`random`, :func:`arrays` or :func:`overlaps`."""
+
+    @abstractmethod
+    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
+        """X0 (d, l) and X* (d, l*) in the eigenbasis of K, in coordinate order; entries O(d^-1/2).
+
+        Raises
+        ------
+        DeclarationError
+            If the spectrum has no dimension, or the sizes do not fit.
+        """
+
+    @abstractmethod
+    def check(self, spectrum: Spectrum) -> None:
+        """Raise :class:`DeclarationError` if the start cannot belong to the spectrum."""
+
+    def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
+        """G_j = W^T P_j W for each level of the spectrum, shape (m, n, n), O(1) when summed over j.
+
+        Exact for the very arrays that :meth:`weights` returns, where the start fixes arrays.
+        """
+        W = np.concatenate(self.weights(spectrum, n_student, n_teacher), axis=1)
+        level, m, n = spectrum.level_of_coordinate(), len(spectrum.levels), W.shape[1]
+        G = np.empty((m, n, n))
+        for a in range(n):
+            for b in range(a, n):
+                G[:, a, b] = G[:, b, a] = np.bincount(level, weights=W[:, a] * W[:, b], minlength=m)
+        return G
+
+
+@dataclass(frozen=True, repr=False)
+class RandomStart(Start):
+    """Uniformly random directions with given norms and cosines; see :func:`random`."""
+
+    norm: float
+    cosine: float
+    teacher_norm: float
+    entropy: int
+
+    def __repr__(self) -> str:
+        norms = f"norm={self.norm:g}, cosine={self.cosine:g}, teacher_norm={self.teacher_norm:g}"
+        return f"random({norms}, rng={self.entropy})"
+
+    def check(self, spectrum: Spectrum) -> None:
+        if spectrum.d is not None and spectrum.d < 2:
+            raise DeclarationError(f"a random start needs d >= 2, the spectrum has d = {spectrum.d}", remedy="raise d")
+
+    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
+        d, n = spectrum.dimension(), n_student + n_teacher
+        _check_fits(d, n_student, n_teacher)
+        stream = np.random.SeedSequence(self.entropy, spawn_key=(_STREAM,))
+        frame, _ = np.linalg.qr(np.random.default_rng(stream).standard_normal((d, n)))
+        W = frame @ self._coefficients(n_student, n_teacher)
+        return W[:, :n_student], W[:, n_student:]
+
+    def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
+        if spectrum.d is not None:
+            return super().grams(spectrum, n_student, n_teacher)
+        C = self._coefficients(n_student, n_teacher)
+        return spectrum.fractions[:, None, None] * (C.T @ C)
+
+    def _coefficients(self, n_student: int, n_teacher: int) -> Float:
+        """(n, n) columns of W in an orthonormal frame: teachers orthogonal, student i tilted towards teacher i."""
+        n = n_student + n_teacher
+        C = np.zeros((n, n))
+        C[:n_teacher, n_student:] = self.teacher_norm * np.eye(n_teacher)
+        sine = np.sqrt((1 - self.cosine) * (1 + self.cosine))
+        for i in range(n_student):
+            paired = i < n_teacher
+            C[n_teacher + i, i] = self.norm * (sine if paired else 1.0)
+            if paired:
+                C[i, i] = self.norm * self.cosine
+        return C
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ArrayStart(Start):
+    """Given weights; see :func:`arrays`."""
+
+    X0: Float
+    Xstar: Float
+    basis: str
+
+    def __repr__(self) -> str:
+        return f'arrays(X0 {self.X0.shape}, Xstar {self.Xstar.shape}, basis="{self.basis}")'
+
+    def check(self, spectrum: Spectrum) -> None:
+        d = len(self.X0)
+        if spectrum.d is None:
+            raise DeclarationError(
+                f"the start has d = {d}, but the spectrum {spectrum.label} has no dimension",
+                remedy=f"give it one, for instance hd.spectrum.identity(d={d})",
+            )
+        if spectrum.d != d:
+            raise DeclarationError(
+                f"the start has d = {d}, but the spectrum {spectrum.label} has d = {spectrum.d}",
+                remedy="make both the same dimension; weights have shape (d,) or (d, number of directions)",
+            )
+
+    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
+        self.check(spectrum)
+        _check_fits(len(self.X0), n_student, n_teacher)
+        for name, array, n in (("X0", self.X0, n_student), ("Xstar", self.Xstar, n_teacher)):
+            if array.shape[1] != n:
+                raise DeclarationError(
+                    f"{name} has {array.shape[1]} columns, the model has {n}", remedy=f"give {name} the shape (d, {n})"
+                )
+        if self.basis == "original" and spectrum.basis is not None:
+            return spectrum.basis.T @ self.X0, spectrum.basis.T @ self.Xstar
+        return self.X0.copy(), self.Xstar.copy()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class OverlapStart(Start):
+    """Given W^T W, spread evenly over the spectrum; see :func:`overlaps`."""
+
+    gram: Float
+    n_student: int
+
+    def __repr__(self) -> str:
+        return f"overlaps(W^T W = {np.array2string(self.gram, separator=', ', precision=6)})".replace("\n", "")
+
+    def check(self, spectrum: Spectrum) -> None:
+        if spectrum.d is not None and spectrum.d < len(self.gram):
+            raise DeclarationError(
+                f"the start has {len(self.gram)} directions, but the spectrum has d = {spectrum.d}", remedy="raise d"
+            )
+
+    def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
+        self._check_sizes(n_student, n_teacher)
+        return spectrum.fractions[:, None, None] * self.gram
+
+    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
+        self._check_sizes(n_student, n_teacher)
+        _check_fits(spectrum.dimension(), n_student, n_teacher)
+        W = spread_evenly(self.gram, spectrum.eigenvalues())
+        return W[:, :n_student], W[:, n_student:]
+
+    def _check_sizes(self, n_student: int, n_teacher: int) -> None:
+        given = (self.n_student, len(self.gram) - self.n_student)
+        if given != (n_student, n_teacher):
+            raise DeclarationError(
+                f"the overlaps are for (l, l*) = {given}, the model has ({n_student}, {n_teacher})",
+                remedy="give Q the shape (l, l), M (l, l*) and T (l*, l*)",
+            )
+
+
+def random(norm: float = 1.0, cosine: float = 0.3, teacher_norm: float = 1.0, rng: Any = None) -> RandomStart:
+    """Uniformly random directions; norms and cosines hold exactly for the arrays drawn, not only on average.
+
+    Theory and simulation get the same arrays: the entropy is fixed here and kept in ``.entropy``. For a spectrum
+    without dimension the Gram matrices are their limit, spread evenly.
+
+    Parameters
+    ----------
+    norm, teacher_norm:
+        Length of each student and each teacher column.
+    cosine:
+        Between student i and teacher i; all other pairs are orthogonal.
+    rng:
+        A non-negative integer, a numpy Generator (one number is drawn from it), or ``None`` for fresh entropy.
+
+    Raises
+    ------
+    DeclarationError
+        If a norm is negative, the cosine outside [-1, 1], a value not finite, or `rng` none of these.
+    """
+    norm, cosine, teacher_norm = (
+        checks.finite(norm, "norm"),
+        checks.finite(cosine, "cosine"),
+        checks.finite(teacher_norm, "teacher_norm"),
+    )
+    for name, value in (("norm", norm), ("teacher_norm", teacher_norm)):
+        if value < 0:
+            raise DeclarationError(f"{name} is {value}", remedy="give a length, >= 0")
+    if abs(cosine) > 1:
+        raise DeclarationError(f"cosine is {cosine}", remedy="give a number in [-1, 1]")
+    return RandomStart(norm, cosine, teacher_norm, checks.entropy(rng))
+
+
+def arrays(X0: ArrayLike, Xstar: ArrayLike, basis: str = "eigen") -> ArrayStart:
+    """Given weights, shapes (d, l) and (d, l*); one-dimensional arrays are single columns. Entries O(d^-1/2).
+
+    Parameters
+    ----------
+    basis:
+        ``"eigen"``: coordinates are those of the spectrum; ``"original"``: those of the covariance or data matrix the
+        spectrum was made from (the same thing for a spectrum that has no basis).
+
+    Raises
+    ------
+    DeclarationError
+        If an array is empty, not finite, or has no more rows than columns in total; if the two lengths differ; or for
+        an unknown basis.
+    """
+    if basis not in ("eigen", "original"):
+        raise DeclarationError(f"basis is {basis!r}", remedy='it is "eigen" or "original"')
+    student, teacher = _columns(X0, "X0"), _columns(Xstar, "Xstar")
+    if len(student) != len(teacher):
+        raise DeclarationError(
+            f"X0 has {len(student)} rows and Xstar {len(teacher)}", remedy="give both the same dimension d"
+        )
+    _check_fits(len(student), student.shape[1], teacher.shape[1])
+    return ArrayStart(checks.frozen(student), checks.frozen(teacher), basis)
+
+
+def overlaps(Q: ArrayLike, M: ArrayLike, T: ArrayLike) -> OverlapStart:
+    """W^T W by blocks: Q = X^T X (l, l), M = X^T X* (l, l*), T = X*^T X* (l*, l*); numbers where l = l* = 1.
+
+    Spread evenly over the spectrum: G_j = rho_j W^T W, every V_i(0) the same. Weights drawn for a simulation have
+    exactly this W^T W, and W^T K W = (tr K / d) W^T W wherever the eigenvalues permit; single modes differ.
+
+    Raises
+    ------
+    DeclarationError
+        If shapes do not fit, Q or T is not symmetric, or the whole is not positive semi-definite (the message gives
+        its smallest eigenvalue).
+    """
+    blocks = {name: checks.real_array(block, name) for name, block in (("Q", Q), ("M", M), ("T", T))}
+    q, m, t = (np.atleast_2d(block) if block.ndim < 2 else block for block in blocks.values())
+    n_student, n_teacher = len(q), len(t)
+    wanted = {"Q": (n_student, n_student), "M": (n_student, n_teacher), "T": (n_teacher, n_teacher)}
+    for (name, shape), block in zip(wanted.items(), (q, m, t), strict=True):
+        if block.shape != shape or block.size == 0:
+            raise DeclarationError(
+                f"{name} has shape {block.shape}, not {shape}", remedy="give blocks that fit together"
+            )
+    gram = np.block([[q, m], [m.T, t]])
+    if not np.allclose(gram, gram.T, rtol=1e-10, atol=1e-14):
+        raise DeclarationError("Q or T is not symmetric", remedy="give symmetric blocks")
+    gram = (gram + gram.T) / 2
+    factor(gram)
+    return OverlapStart(checks.frozen(gram), n_student)
+
+
+def _columns(values: ArrayLike, name: str) -> Float:
+    array = checks.real_array(values, name)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or array.size == 0:
+        raise DeclarationError(f"{name} has shape {array.shape}", remedy="give shape (d,) or (d, number of directions)")
+    return array
+
+
+def _check_fits(d: int, n_student: int, n_teacher: int) -> None:
+    if n_student + n_teacher > d:
+        raise DeclarationError(
+            f"{n_student} student and {n_teacher} teacher directions do not fit into d = {d} dimensions",
+            remedy="raise d, or declare fewer directions",
+        )

@@ -1,0 +1,99 @@
+"""Learning rates: three ways of giving one, one way of using it."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+import sympy as sp
+
+import hdsym as hd
+from hdsym.errors import DeclarationError
+
+TIMES = np.array([[0.0, 0.5], [2.0, 7.0]])
+
+
+def test_three_kinds_agree() -> None:
+    expression = hd.LearningRate(sp.Rational(1, 2) / (1 + hd.t))
+    function = hd.LearningRate(lambda t: 0.5 / (1 + t))
+    assert (expression.kind, function.kind) == ("expression", "function")
+    assert expression(TIMES) == pytest.approx(0.5 / (1 + TIMES))
+    assert function(TIMES) == pytest.approx(0.5 / (1 + TIMES))
+    assert function.expr is None
+    assert expression.value is None
+
+
+@pytest.mark.parametrize("number", [0.1, 0, np.float64(0.1), np.array(0.25), sp.Rational(1, 10), sp.sqrt(2)])
+def test_constants(number: object) -> None:
+    rate = hd.LearningRate(number)
+    assert rate.kind == "constant"
+    assert rate.value == pytest.approx(float(number))  # type: ignore[arg-type]
+    assert rate(TIMES).shape == TIMES.shape
+    assert rate(3.0) == rate.value
+    assert float(rate.expr) == pytest.approx(rate.value)
+
+
+def test_functions_of_one_number_need_not_be_vectorised() -> None:
+    def step(t: float) -> float:
+        return 1.0 if t < 1 else 0.1  # raises on an array
+
+    rate = hd.LearningRate(step)
+    assert rate(TIMES).tolist() == [[1.0, 1.0], [0.1, 0.1]]
+    assert "step" in rate.describe()
+    assert hd.LearningRate(lambda t: 3)(TIMES).tolist() == [[3.0, 3.0], [3.0, 3.0]]
+
+
+def test_any_symbol_called_t_is_time() -> None:
+    assert hd.LearningRate(1 / (1 + sp.Symbol("t"))) == hd.LearningRate(1 / (1 + hd.t))
+
+
+def test_step_decay_by_piecewise_and_max() -> None:
+    assert hd.LearningRate(sp.Piecewise((1, hd.t < 1), (sp.Rational(1, 10), True)))([0, 2]) == pytest.approx([1, 0.1])
+    assert hd.LearningRate(sp.Max(1 - hd.t, 0))([0.25, 3]).tolist() == [0.75, 0.0]
+
+
+def test_equality_and_text() -> None:
+    assert hd.LearningRate(0.1) == hd.LearningRate(hd.LearningRate(0.1))
+    assert hd.LearningRate(0.1) != hd.LearningRate(0.2)
+    assert hd.LearningRate(0.1).describe() == "0.1"
+    assert repr(hd.LearningRate(1 / (1 + hd.t))) == "LearningRate(1/(t + 1))"
+
+
+def test_travels_to_another_process_after_use() -> None:
+    rate = hd.LearningRate(1 / (1 + hd.t))
+    rate(1.0)
+    assert pickle.loads(pickle.dumps(rate))(1.0) == 0.5  # noqa: S301  # our own bytes
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (-0.1, r"-0\.1 at t = 0"),
+        (np.nan, "nan"),
+        ("1/t", "parse"),
+        (True, "True"),
+        (None, "None"),
+        (sp.I * hd.t, "real"),
+        (sp.oo, "oo"),
+        (1 / hd.t, "inf at t = 0"),
+        (sp.Symbol("q") + hd.t, "contains q"),
+        (sp.Function("f")(hd.t), "cannot be evaluated"),
+        (lambda t: "fast", "'fast' at t = 0"),
+        (lambda t: 1j, "1j at t = 0"),
+        (lambda t: -1.0, "-1 at t = 0"),
+    ],
+)
+def test_mistakes_on_construction(source: object, message: str) -> None:
+    with pytest.raises(DeclarationError, match=message) as caught:
+        hd.LearningRate(source)
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("source", [1 - hd.t, lambda t: 1 - t])
+def test_later_mistakes_name_the_time(source: object) -> None:
+    rate = hd.LearningRate(source)
+    with pytest.raises(DeclarationError, match=r"is -1 at t = 2"):
+        rate(TIMES)
+    with pytest.raises(DeclarationError, match=r"nan at t = 3"):
+        hd.LearningRate(lambda t: np.sqrt(1 - t) if t < 1 else np.nan)(3.0)
