@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 
@@ -32,7 +33,7 @@ def gaussian_mean(g: Callable[[float, float], float], cov: np.ndarray, kinks: Se
 
     edges = [0.0, *angles, 2 * math.pi]
     total = sum(
-        quad(on_ray, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0] for a, b in zip(edges[:-1], edges[1:], strict=True)
+        quad(on_ray, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0] for a, b in itertools.pairwise(edges)
     )
     return total / (2 * math.pi)
 
