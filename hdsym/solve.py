@@ -168,7 +168,23 @@ class _Run:
             )
         return self._collect(solution, times, len(events))
 
+    def _check_existence(self, times: NDArray[np.float64], overlaps: NDArray[np.float64]) -> None:
+        """Expectations such as E exp(x^2 / 4) exist for some overlaps only; outside, formulas still give numbers."""
+        conditions = self.theory.program.conditions
+        if conditions is None:
+            return
+        inside = self.module.exists(overlaps, **self.parameters)
+        if not np.all(inside):
+            k = int(np.argmin(inside))
+            listing = ", ".join(f"{condition} > 0" for _, condition in conditions.formulas)
+            raise SolveError(
+                f"the expectations do not exist at t = {times[k]:.6g}, where B = {overlaps[k].tolist()}",
+                t=float(times[k]),
+                remedy=f"they exist where {listing}; start there, or use a smaller learning rate",
+            )
+
     def _check_start(self, start: NDArray[np.float64]) -> None:
+        self._check_existence(np.zeros(1), self._overlaps(self.grams)[None])
         with np.errstate(all="ignore"):
             slope = self.rhs(0.0, start)
         if not np.all(np.isfinite(slope)):
@@ -243,8 +259,9 @@ class _Run:
         model = self.theory.model
         grams = self.module.unpack(solution.y[:, :count].T, self.grams)
         overlaps = self._overlaps(grams)
-        risk = self._risk(overlaps)
         times = solution.t[:count]
+        self._check_existence(times, overlaps)
+        risk = self._risk(overlaps)
         return Trajectory.build(
             time=times,
             overlaps=overlaps,

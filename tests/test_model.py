@@ -65,22 +65,22 @@ def test_parameters_stay_symbolic_and_get_values() -> None:
 
 Z = sp.Symbol("z")
 BAD = [
-    (dict(loss=(x - Z) ** 2, link=s), "unknown symbol z"),
-    (dict(loss=y**2, link=s), "does not depend on a student"),
-    (dict(loss=x**2 + y - y, link=s), "labels in the loss"),
-    (dict(loss=sp.log(x) * y, link=s), "not a real, finite number"),
-    (dict(loss=sp.I * x * y, link=s), "not a real"),
-    (dict(loss=sp.gamma(x) * y, link=s), "'gamma'"),
-    (dict(loss=(x - y) ** 2, link=s + eps), "noise eps has no law"),
-    (dict(loss=(x - y) ** 2, link=s, noise=hd.Normal(eps, std=1)), "eps is not in the link"),
-    (dict(loss=x - y, link=hd.Bernoulli(s)), "probability s of the label"),
-    (dict(loss="x - y", link=s), "not an expression"),
-    (dict(loss=(x - s) * y, link=s), "made by hd.teacher"),
-    (dict(loss=(x - y) ** 2, link=x), "made by hd.student"),
-    (dict(loss=(x - y) ** 2, link=sp.Integer(1)), "does not depend on a teacher"),
-    (dict(loss=(x + hd.student("x2") - y) ** 2, link=s), "2 student preactivations"),
-    (dict(loss=(x * hd.parameter("s") - y) ** 2, link=s), "two different symbols are called 's'"),
-    (dict(loss=1 / x**2 * y + sp.zoo, link=s), "not a real"),
+    ({"loss": (x - Z) ** 2, "link": s}, "unknown symbol z"),
+    ({"loss": y**2, "link": s}, "does not depend on a student"),
+    ({"loss": x**2 + y - y, "link": s}, "labels in the loss"),
+    ({"loss": sp.log(x) * y, "link": s}, "not a real, finite number"),
+    ({"loss": sp.I * x * y, "link": s}, "not a real"),
+    ({"loss": sp.gamma(x) * y, "link": s}, "'gamma'"),
+    ({"loss": (x - y) ** 2, "link": s + eps}, "noise eps has no law"),
+    ({"loss": (x - y) ** 2, "link": s, "noise": hd.Normal(eps, std=1)}, "eps is not in the link"),
+    ({"loss": x - y, "link": hd.Bernoulli(s)}, "probability s of the label"),
+    ({"loss": "x - y", "link": s}, "not an expression"),
+    ({"loss": (x - s) * y, "link": s}, "made by hd.teacher"),
+    ({"loss": (x - y) ** 2, "link": x}, "made by hd.student"),
+    ({"loss": (x - y) ** 2, "link": sp.Integer(1)}, "does not depend on a teacher"),
+    ({"loss": (x + hd.student("x2") - y) ** 2, "link": s}, "2 student preactivations"),
+    ({"loss": (x * hd.parameter("s") - y) ** 2, "link": s}, "two different symbols are called 's'"),
+    ({"loss": 1 / x**2 * y + sp.zoo, "link": s}, "not a real"),
 ]
 
 

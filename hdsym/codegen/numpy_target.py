@@ -23,7 +23,7 @@ def context(program: Program) -> dict[str, Any]:
 
     names = [slot.name for slot in program.parameters]
     calls = "".join(f", {name}={name}" for name in names)
-    cores = [_core(program.risk, names), _core(program.drift, names)]
+    cores = [_core(function, names) for function in program.functions]
     body = "\n".join(line for core in cores for line in [*core["body"], core["returns"]])
     return {
         "title": program.name,
@@ -43,7 +43,9 @@ def context(program: Program) -> dict[str, Any]:
         "quadrature": bool(program.dimensions),
         "quadrature_2d": 2 in program.dimensions,
         "cores": cores,
+        "conditions": [str(c) for _, c in program.conditions.formulas] if program.conditions else [],
         "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
+        "signature_alone": ", *" * bool(names) + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
         "signature_continued": "".join(f",\n    {_argument(s.name, s.default)}" for s in program.parameters),
         "passed": calls,
         "passed_continued": calls,

@@ -44,7 +44,7 @@ def lower(model: Model, derived: Formulas) -> Program:
     drift = lower_function("drift", inputs, [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)], renamed)
     modes = derived.modes
     equations = tuple(ModeEquation(i, j, rate) for (i, j), rate in zip(modes.pairs, modes.rates, strict=True))
-    conditions = dict.fromkeys(c.xreplace(renamed) for _, e in derived.all() for c in e.conditions)
+    conditions = tuple(dict.fromkeys(c for _, entry in derived.all() for c in entry.conditions))
     return Program(
         model.name,
         _declaration(model),
@@ -57,8 +57,18 @@ def lower(model: Model, derived: Formulas) -> Program:
         risk,
         drift,
         equations,
-        tuple(conditions),
+        _conditions(conditions, inputs, renamed),
     )
+
+
+def _conditions(
+    conditions: tuple[Expr, ...], inputs: tuple[Symbol, ...], renamed: dict[Symbol, Symbol]
+) -> Function | None:
+    """Expressions that must be positive, as a function; ``None`` if the expectations always exist."""
+    if not conditions:
+        return None
+    pairs = [(f"condition {k}", condition) for k, condition in enumerate(conditions, start=1)]
+    return lower_function("conditions", inputs, [("conditions", (len(pairs),), pairs)], renamed)
 
 
 def _overlaps(size: int) -> tuple[Symbol, ...]:

@@ -125,7 +125,12 @@ class Program:
     risk: Function
     drift: Function
     equations: tuple[ModeEquation, ...]
-    conditions: tuple[Expr, ...]
+    conditions: Function | None
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The functions of the overlaps: risk, drift, and the conditions of existence if there are any."""
+        return (self.risk, self.drift, *(() if self.conditions is None else (self.conditions,)))
 
     @property
     def size(self) -> int:
@@ -135,4 +140,4 @@ class Program:
     @property
     def dimensions(self) -> frozenset[int]:
         """Dimensions in which the program integrates numerically."""
-        return frozenset(i.dimension for f in (self.risk, self.drift) for i in f.integrals())
+        return frozenset(i.dimension for f in self.functions for i in f.integrals())

@@ -26,7 +26,9 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
         scale, tilted = _shift(gaussian, linear)
         return Reduction(parts=(Part(sp.exp(constant) * scale, bare, tilted),))
     scale, tilted, determinant = _general(gaussian, hessian, linear)
-    condition = None if determinant.is_positive else determinant
+    # with A >= 0 the weight only decreases: the expectation exists for every covariance
+    safe = bool(determinant.is_positive or hessian.is_positive_semidefinite)
+    condition = None if safe else determinant
     return Reduction(parts=(Part(sp.exp(constant) * scale, bare, tilted),), condition=condition)
 
 
