@@ -68,7 +68,7 @@ def fresh_environment(folder: Path) -> Path:
     purelib = run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder.parent).strip()
     # a path named in a .pth file is appended, and .pth files inside it (the editable install) are not read
     (Path(purelib) / "locked.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    missing = subprocess.run([str(python), "-c", "import hdsym"], cwd=folder, capture_output=True, check=False)
+    missing = subprocess.run([str(python), "-c", "import hdsym.errors"], cwd=folder, capture_output=True, check=False)
     assert missing.returncode != 0, "the fresh environment already has hdsym"
     return python
 

@@ -1,0 +1,138 @@
+"""The table ``[model]``: a declaration, or the name of a model of the zoo."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from .. import laws, symbols
+from ..cas import Expr, Symbol
+from ..laws import Bernoulli, NoiseLaw
+from ..model import Model
+from ..parse import CONSTANTS, function_names, parse_expression
+from .table import Table, is_number
+
+__all__ = ["read_expression", "read_model"]
+
+_ROLES: dict[str, tuple[str, Callable[[str], Symbol]]] = {
+    "student": ("x", symbols.student),
+    "teacher": ("s", symbols.teacher),
+    "label": ("y", symbols.label),
+    "noise": ("eps", symbols.noise),
+}
+
+
+def read_model(table: Table) -> Model:
+    """The declared model. Raises :class:`FileFormatError`, :class:`ParseError` or :class:`DeclarationError`."""
+    if table.has("zoo"):
+        return _zoo(table)
+    name = table.text("name", "model")
+    parameters = _parameters(table.table("parameters", {}))
+    roles = _roles(table.table("symbols", {}))
+    names = _names(table, roles, parameters)
+    loss = read_expression(table, "loss", names)
+    link = _link(table, names)
+    noise = _noise(table.table("noise"), roles["noise"], parameters) if table.get("noise", None) is not None else None
+    references = table.sequence("references", [])
+    for index, reference in enumerate(references):
+        if not isinstance(reference, str):
+            raise table.error(f"references[{index}]", f"is {reference!r}, not text", "write it in quotes")
+    table.done()
+    return Model(loss, link, noise, name, tuple(references))
+
+
+def read_expression(table: Table, name: str, names: dict[str, Expr], *, number: bool = False) -> Expr:
+    """The expression under a key; with `number`, a plain number may stand there too."""
+    value = table.get(name)
+    if number and is_number(value):
+        return value
+    if not isinstance(value, str):
+        kind = "a number or an expression in quotes" if number else "an expression in quotes"
+        raise table.error(name, f"is {value!r}", f"write {kind}")
+    return parse_expression(value, names, where=f"{table.file}: {table.key(name)}")
+
+
+def _zoo(table: Table) -> Model:
+    from ..zoo import MODELS
+
+    name = table.choice("zoo", sorted(MODELS))
+    make = MODELS[name]
+    arguments: dict[str, Any] = {}
+    for key in inspect.signature(make).parameters:
+        if table.get(key, None) is not None:
+            arguments[key] = table.number(key) if key == "noise_std" else table.text(key)
+    table.done()
+    return make(**arguments)
+
+
+def _roles(table: Table) -> dict[str, Symbol]:
+    roles = {role: make(_identifier(table, role, table.text(role, name))) for role, (name, make) in _ROLES.items()}
+    table.done()
+    return roles
+
+
+def _parameters(table: Table) -> dict[str, Symbol]:
+    """Parameters by name: ``name = default``, or ``name = {default = ..., positive = ..., nonnegative = ...}``."""
+    found = {}
+    for name in table.values:
+        _identifier(table, name, name)
+        if is_number(table.get(name)):
+            found[name] = symbols.parameter(name, default=float(table.number(name)))
+            continue
+        inner = table.table(name)
+        default = inner.number("default", None)
+        positive, nonnegative = inner.boolean("positive", False), inner.boolean("nonnegative", False)
+        inner.done()
+        found[name] = symbols.parameter(
+            name, None if default is None else float(default), positive=positive, nonnegative=nonnegative
+        )
+    return found
+
+
+def _identifier(table: Table, key: str, name: str) -> str:
+    if not name.isidentifier() or not name.isascii():
+        raise table.error(key, f"is the name {name!r}", "use letters, digits and underscores, first a letter")
+    if name in function_names() or name in CONSTANTS or name == "t":
+        raise table.error(key, f"is the name {name!r}, which stands for something else", "choose another name")
+    return name
+
+
+def _names(table: Table, roles: dict[str, Symbol], parameters: dict[str, Symbol]) -> dict[str, Expr]:
+    names: dict[str, Expr] = {}
+    for symbol in (*roles.values(), *parameters.values()):
+        if symbol.name in names:
+            raise table.error("", f"uses the name {symbol.name!r} twice", "give each symbol and parameter its own name")
+        names[symbol.name] = symbol
+    return names
+
+
+def _link(table: Table, names: dict[str, Expr]) -> Expr | Bernoulli | None:
+    value = table.get("link", None)
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return read_expression(table, "link", names)
+    inner = table.table("link")
+    probability = read_expression(inner, "bernoulli", names)
+    inner.done()
+    return Bernoulli(probability)
+
+
+def _noise(table: Table, symbol: Symbol, names: dict[str, Symbol]) -> NoiseLaw:
+    law = table.choice("law", ("normal", "uniform", "rademacher", "discrete"))
+
+    def constant(name: str) -> Expr:
+        return read_expression(table, name, names, number=True)
+
+    noise: NoiseLaw
+    if law == "normal":
+        noise = laws.Normal(symbol, std=constant("std"), mean=constant("mean") if table.has("mean") else 0)
+    elif law == "uniform":
+        noise = laws.Uniform(symbol, low=constant("low"), high=constant("high"))
+    elif law == "discrete":
+        noise = laws.Discrete(symbol, tuple(table.numbers("values")), tuple(table.numbers("probabilities")))
+    else:
+        noise = laws.Rademacher(symbol)
+    table.done()
+    return noise

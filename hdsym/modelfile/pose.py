@@ -1,0 +1,167 @@
+"""The tables ``[problem]`` and ``[data]``: spectrum, start, learning rate, horizon, or real rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .. import spectrum as spectra
+from .. import start as starts
+from .. import symbols
+from ..model import Model
+from ..problem import Problem
+from .declare import read_expression
+from .table import Table, is_number
+
+__all__ = ["read_problem"]
+
+MAX_D = 10_000_000
+MAX_FEATURES = 20_000
+
+
+def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
+    """The problem; with a table ``[data]`` it is built from real rows, and least squares is assumed by it."""
+    common: dict[str, Any] = {
+        "learning_rate": read_expression(table, "learning_rate", {"t": symbols.t}, number=True),
+        "delta": float(table.number("delta", 0.0)),
+        "horizon": float(table.number("horizon", 20.0)),
+        "batch_size": table.integer("batch_size", 1, low=1),
+    }
+    parameters = _parameters(table, model)
+    if data is not None:
+        for name in ("spectrum", "start"):
+            if table.has(name):
+                raise table.error(
+                    name, "is given together with [data]", f"remove one of the two: the data fix the {name}"
+                )
+        problem = _from_data(data, model, parameters, common)
+    else:
+        spectrum = _one_of(table.table("spectrum"), _SPECTRA)
+        start = _one_of(table.table("start"), _STARTS)
+        problem = Problem(spectrum=spectrum, start=start, parameters=parameters, **common)
+    table.done()
+    model.parameter_values(problem.parameters)  # a missing or impossible value is an error of the file
+    return problem
+
+
+def _parameters(table: Table, model: Model) -> dict[str, float]:
+    inner = table.table("parameters", {})
+    values = {parameter.name: inner.number(parameter.name, None) for parameter in model.parameters}
+    inner.done()
+    return {name: float(value) for name, value in values.items() if value is not None}
+
+
+def _one_of(table: Table, kinds: dict[str, Callable[[Table], Any]]) -> Any:
+    made = kinds[table.choice("kind", tuple(kinds))](table)
+    table.done()
+    return made
+
+
+def _identity(table: Table) -> Any:
+    return spectra.identity(table.integer("d", None, low=1, high=MAX_D))
+
+
+def _power_law(table: Table) -> Any:
+    trace = float(table.number("trace", 1.0))
+    return spectra.power_law(float(table.number("alpha")), table.integer("d", low=1, high=MAX_D), trace=trace)
+
+
+def _eigenvalues(table: Table) -> Any:
+    return spectra.eigenvalues(_array(table, "values"))
+
+
+def _matrix(table: Table) -> Any:
+    return spectra.from_matrix(_array(table, "values"))
+
+
+def _samples(table: Table) -> Any:
+    return spectra.from_data(_array(table, "values"), center=table.boolean("center", False))
+
+
+_SPECTRA: dict[str, Callable[[Table], Any]] = {
+    "identity": _identity,
+    "power_law": _power_law,
+    "eigenvalues": _eigenvalues,
+    "matrix": _matrix,
+    "samples": _samples,
+}
+
+
+def _random(table: Table) -> Any:
+    return starts.random(
+        norm=float(table.number("norm", 1.0)),
+        cosine=float(table.number("cosine", 0.3)),
+        teacher_norm=float(table.number("teacher_norm", 1.0)),
+        rng=table.integer("rng", 0),
+    )
+
+
+def _overlaps(table: Table) -> Any:
+    return starts.overlaps(Q=float(table.number("Q")), M=float(table.number("M")), T=float(table.number("T")))
+
+
+def _arrays(table: Table) -> Any:
+    basis = table.choice("basis", ("eigen", "original"), "eigen")
+    return starts.arrays(_array(table, "student"), _array(table, "teacher"), basis=basis)
+
+
+_STARTS: dict[str, Callable[[Table], Any]] = {"random": _random, "overlaps": _overlaps, "arrays": _arrays}
+
+
+def _array(table: Table, name: str) -> NDArray[np.float64]:
+    """Numbers in the file, or the name of a ``.npy`` or text file beside it."""
+    value = table.get(name)
+    if isinstance(value, str):
+        return _load(table, name, Path(table.file).parent / value)
+    rows = value if isinstance(value, list) else None
+    flat = [entry for row in rows or [] for entry in (row if isinstance(row, list) else [row])]
+    if not flat or not all(is_number(entry) for entry in flat):
+        raise table.error(
+            name, "is not an array of finite numbers", "write numbers in square brackets, or a file's name"
+        )
+    try:
+        return np.asarray(rows, dtype=np.float64)
+    except ValueError:
+        raise table.error(name, "has rows of different lengths", "make all rows equally long") from None
+
+
+def _load(table: Table, name: str, file: Path) -> NDArray[np.float64]:
+    try:
+        if file.suffix == ".npy":
+            values = np.load(file, allow_pickle=False)  # a pickle would run code
+        else:
+            values = np.loadtxt(file, delimiter="," if file.suffix == ".csv" else None, ndmin=1)
+        array = np.asarray(values, dtype=np.float64)
+    except (OSError, ValueError, TypeError) as error:
+        raise table.error(
+            name, f"names {file}, which cannot be read: {error}", "give a .npy, .csv or .txt file"
+        ) from None
+    if not array.size or not np.all(np.isfinite(array)):
+        raise table.error(name, f"names {file}, which is empty or not finite", "give finite numbers")
+    return array
+
+
+def _from_data(table: Table, model: Model, parameters: dict[str, float], common: dict[str, Any]) -> Problem:
+    from ..digits import CLASSES, relu_features
+    from ..zoo import least_squares
+
+    table.choice("kind", ("digits_relu_features",))
+    d = table.integer("d", low=1, high=MAX_FEATURES)
+    classes = table.choice("classes", CLASSES, "even_odd")
+    rng = table.integer("rng", 0)
+    table.done()
+    wanted = least_squares()
+    if (model.loss, model.link, model.noise) != (wanted.loss, wanted.link, wanted.noise):
+        raise table.error(
+            "kind",
+            "is least squares on real rows, but the model is another one",
+            'declare model = {zoo = "least_squares"}: its noise level is measured on the data',
+        )
+    if parameters:
+        raise table.error("kind", "measures noise_std, which problem.parameters gives too", "remove it there")
+    made = relu_features(d, classes=classes, rng=rng)
+    return Problem.from_data(made.features, made.labels, **common)

@@ -1,0 +1,295 @@
+"""Model files: what they declare is what python declares; everything else is refused with key, file and remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import hdsym as hd
+from hdsym.errors import FileFormatError, HdsymError, ParseError
+from hdsym.modelfile import read, read_model, read_text
+from hdsym.zoo import MODELS
+
+MODEL = """
+[model]
+name = "phase retrieval"
+loss = "(x**2 - y)**2 / 4"
+link = "s**2 + eps"
+references = ["a paper"]
+[model.noise]
+law = "normal"
+std = "sigma"
+[model.parameters]
+sigma = {default = 0.1, nonnegative = true}
+"""
+PROBLEM = """
+[problem]
+spectrum = {kind = "power_law", alpha = 0.6, d = 50}
+start = {kind = "random", norm = 1.5, cosine = 0.25, rng = 4}
+learning_rate = "0.2 / (1 + t)"
+delta = 0.01
+horizon = 5
+batch_size = 2
+parameters = {sigma = 0.3}
+"""
+REST = """
+[simulate]
+runs = 7
+rng = 11
+record = 20
+[output]
+folder = "results"
+"""
+FULL = MODEL + PROBLEM + REST
+
+
+def replaced(old: str, new: str) -> str:
+    assert old in FULL
+    return FULL.replace(old, new)
+
+
+def test_declares_what_python_declares() -> None:
+    file = read_text(FULL)
+    x, s, y, eps = hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps")
+    sigma = hd.parameter("sigma", 0.1, nonnegative=True)
+    assert file.model == hd.Model(
+        (x**2 - y) ** 2 / 4, s**2 + eps, hd.Normal(eps, std=sigma), "phase retrieval", ("a paper",)
+    )
+    problem = file.problem
+    assert (problem.delta, problem.horizon, problem.batch_size) == (0.01, 5.0, 2)
+    assert dict(problem.parameters) == {"sigma": 0.3}
+    assert problem.learning_rate(np.array([0.0, 3.0])) == pytest.approx([0.2, 0.05])
+    expected = hd.spectrum.power_law(0.6, d=50)
+    np.testing.assert_array_equal(problem.spectrum.eigenvalues(), expected.eigenvalues())
+    start = hd.start.random(norm=1.5, cosine=0.25, rng=4)
+    np.testing.assert_array_equal(problem.start.weights(expected, 1, 1)[0], start.weights(expected, 1, 1)[0])
+    simulation = file.simulation
+    assert (simulation.runs, simulation.rng, simulation.record, simulation.method) == (7, 11, 20, "direct")
+    assert file.folder == Path("results")
+    assert file.text == FULL
+
+
+def test_reads_a_file_and_names_its_default_folder(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(MODEL + PROBLEM)
+    file = read(path)
+    assert file.folder == Path("out/mine")
+    assert file.simulation.runs == 30
+    assert read_model(path) == file.model
+
+
+def test_the_model_alone_needs_no_problem(tmp_path: Path) -> None:
+    path = tmp_path / "model.toml"
+    path.write_text(MODEL)
+    assert read_model(path).name == "phase retrieval"
+    with pytest.raises(FileFormatError, match=r"model.toml: problem is missing"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", sorted(MODELS))
+def test_zoo_models_by_name(name: str) -> None:
+    assert read_text(f'model = {{zoo = "{name}"}}' + PROBLEM.replace("sigma = 0.3", "")).model == MODELS[name]()
+
+
+def test_zoo_arguments() -> None:
+    plain = PROBLEM.replace("sigma = 0.3", "")
+    assert read_text('model = {zoo = "logistic", labels = "bernoulli"}' + plain).model == hd.zoo.logistic("bernoulli")
+    assert read_text('model = {zoo = "probit", noise_std = 0.5}' + plain).model == hd.zoo.probit(0.5)
+
+
+NOISES = [
+    ('law = "uniform"\nlow = -1\nhigh = "2*sigma"', lambda e, v: hd.Uniform(e, -1, 2 * v)),
+    ('law = "rademacher"', lambda e, v: hd.Rademacher(e)),
+    (
+        'law = "discrete"\nvalues = [0, 1.5]\nprobabilities = [0.25, 0.75]',
+        lambda e, v: hd.Discrete(e, (0.0, 1.5), (0.25, 0.75)),
+    ),
+    ('law = "normal"\nstd = 0.5\nmean = "sigma/2"', lambda e, v: hd.Normal(e, 0.5, v / 2)),
+]
+
+
+@pytest.mark.parametrize(("text", "law"), NOISES)
+def test_noise_laws(text: str, law: Any) -> None:
+    source = replaced('law = "normal"\nstd = "sigma"', text).replace("s**2 + eps", "s**2 + eps*sigma")
+    sigma = hd.parameter("sigma", 0.1, nonnegative=True)
+    assert read_text(source).model.noise == law(hd.noise("eps"), sigma)
+
+
+def test_bernoulli_link_and_own_names() -> None:
+    source = """
+    [model]
+    loss = "softplus(u) - label*u"
+    link = {bernoulli = "sigmoid(slope*v)"}
+    [model.symbols]
+    student = "u"
+    teacher = "v"
+    label = "label"
+    [model.parameters]
+    slope = 2.0
+    """
+    u, v, label = hd.student("u"), hd.teacher("v"), hd.label("label")
+    slope = hd.parameter("slope", 2.0)
+    expected = hd.Model(hd.softplus(u) - label * u, hd.Bernoulli(hd.sigmoid(slope * v)))
+    assert read_text(source + PROBLEM.replace("sigma = 0.3", "")).model == expected
+
+
+WRONG = [
+    # (what is in the file, what stands there instead, pieces of the message)
+    ("loss = ", "los = ", ["model.los is not a known key", "did you mean 'loss'"]),
+    ('loss = "(x**2 - y)**2 / 4"\n', "", ["model.loss is missing"]),
+    ('"(x**2 - y)**2 / 4"', "3", ["model.loss is 3", "quotes"]),
+    ('"s**2 + eps"', "7", ["model.link is 7, not a table"]),
+    ('"s**2 + eps"', '{bernuolli = "s"}', ["model.link.bernuolli is not a known key", "did you mean 'bernoulli'"]),
+    ('law = "normal"', 'law = "norml"', ["model.noise.law is 'norml'", "did you mean 'normal'", "rademacher"]),
+    ('std = "sigma"', "std = true", ["model.noise.std is True"]),
+    ('std = "sigma"', "", ["model.noise.std is missing"]),
+    ('std = "sigma"', 'std = "tau"', ["model.noise.std contains the unknown name 'tau'", "column 1"]),
+    ("sigma = {default", "t = {default", ["model.parameters.t is the name 't', which stands for something else"]),
+    ("sigma = {default", "x = {default", ["uses the name 'x' twice"]),
+    ("default = 0.1", 'default = "0.1"', ["model.parameters.sigma.default is '0.1', not a finite number"]),
+    ("nonnegative = true", "nonnegative = 1", ["model.parameters.sigma.nonnegative is 1, not true or false"]),
+    ('["a paper"]', "[1]", ["model.references[0] is 1, not text"]),
+    ('"power_law"', '"powerlaw"', ["problem.spectrum.kind is 'powerlaw'", "did you mean 'power_law'"]),
+    ("d = 50", "d = 50.0", ["problem.spectrum.d is 50.0, not an integer"]),
+    ("d = 50", "d = 0", ["problem.spectrum.d is 0", "between 1 and"]),
+    ("d = 50", "d = 10000000000000", ["problem.spectrum.d is 10000000000000"]),
+    ("d = 50", "d = 50, beta = 1", ["problem.spectrum.beta is not a known key"]),
+    ("alpha = 0.6", "alpha = nan", ["problem.spectrum.alpha is nan, not a finite number"]),
+    ("cosine = 0.25", "cosine = 2.5", ["cosine"]),
+    ('"0.2 / (1 + t)"', '"0.2 / (1 + x)"', ["problem.learning_rate contains the unknown name 'x'"]),
+    ('"0.2 / (1 + t)"', "[1]", ["problem.learning_rate is [1]"]),
+    ('"0.2 / (1 + t)"', "inf", ["problem.learning_rate is inf"]),
+    ('"0.2 / (1 + t)"', "-1", ["learning rate"]),
+    ("horizon = 5", "horizon = -5", ["horizon"]),
+    ("batch_size = 2", "batch_size = 0", ["problem.batch_size is 0", "at least 1"]),
+    ("sigma = 0.3", "sigm = 0.3", ["problem.parameters.sigm is not a known key", "did you mean 'sigma'"]),
+    ("sigma = 0.3", "sigma = -0.3", ["sigma"]),
+    ("runs = 7", "runs = 1", ["simulate.runs is 1", "between 2 and"]),
+    ("runs = 7", 'method = "data"', ["simulate.method is 'data'", "no table [data]"]),
+    ("[simulate]", "[simulte]", ["simulte is not a known key", "did you mean 'simulate'"]),
+    ('folder = "results"', "folder = 3", ["output.folder is 3, not text"]),
+    ("[model]", "[model", ["is not TOML"]),
+    ("[model.parameters]", "[model.parameters]\nsigma = 1", ["is not TOML"]),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "pieces"), WRONG)
+def test_refuses_with_key_and_remedy(old: str, new: str, pieces: list[str]) -> None:
+    with pytest.raises(HdsymError) as caught:
+        read_text(replaced(old, new), path="my.toml")
+    message = str(caught.value)
+    assert isinstance(caught.value, FileFormatError | ParseError)
+    assert message.startswith("my.toml")
+    assert "remedy: " in message
+    for piece in pieces:
+        assert piece in message
+
+
+@pytest.mark.parametrize(
+    ("expression", "piece"),
+    [
+        ("__import__('os').system('touch owned')", "'__import__'"),
+        ("(x - y).__class__", "(x - y).__class__"),
+        ("(x - y)**999999999", "(x - y)**999999999"),
+    ],
+)
+def test_hostile_expressions_are_quoted(expression: str, piece: str, tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParseError) as caught:
+        read_text(replaced("(x**2 - y)**2 / 4", expression), path="hostile.toml")
+    assert "hostile.toml: model.loss" in str(caught.value)
+    assert piece.strip("'") in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_declaration_without_meaning_names_the_file() -> None:
+    with pytest.raises(FileFormatError, match=r"my.toml: the loss .* does not depend on a student"):
+        read_text(replaced("(x**2 - y)**2 / 4", "y**2"), path="my.toml")
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        ('{kind = "overlaps", Q = 1.0, M = 0.5, T = 1.0}', None),
+        ('{kind = "overlaps", Q = 1.0, M = 5, T = 1.0}', "smallest eigenvalue"),
+        ('{kind = "arrays", student = [0.1, 0.2, 0.3], teacher = [1, 0, 0]}', None),
+        ('{kind = "arrays", student = [0.1, 0.2], teacher = [1, 0, 0]}', "my.toml"),
+        ('{kind = "arrays", student = ["a"], teacher = [1, 0, 0]}', "problem.start.student is not an array"),
+        ('{kind = "arrays", student = [[1, 2], [3]], teacher = [1]}', "problem.start.student has rows"),
+        ('{kind = "arrays", student = "none.npy", teacher = [1]}', "problem.start.student names"),
+    ],
+)
+def test_starts(start: str, message: str | None) -> None:
+    source = replaced('{kind = "random", norm = 1.5, cosine = 0.25, rng = 4}', start)
+    source = source.replace('{kind = "power_law", alpha = 0.6, d = 50}', '{kind = "eigenvalues", values = [1, 2, 3]}')
+
+    def grams() -> Any:
+        file = read_text(source, path="my.toml")
+        return file.problem.grams(file.model)
+
+    if message is None:
+        assert grams().shape == (3, 2, 2)
+    else:
+        with pytest.raises(HdsymError) as caught:
+            grams()
+        assert message in str(caught.value) or message == "my.toml"
+
+
+def test_arrays_from_files_and_no_pickles(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "samples.npy", rng.standard_normal((40, 3)))
+    np.savetxt(tmp_path / "x0.csv", np.array([0.1, 0.2, 0.3]), delimiter=",")
+    np.save(tmp_path / "bad.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    source = replaced('{kind = "power_law", alpha = 0.6, d = 50}', '{kind = "samples", values = "samples.npy"}')
+    start = '{kind = "arrays", student = "x0.csv", teacher = [1, 0, 0]}'
+    source = source.replace('{kind = "random", norm = 1.5, cosine = 0.25, rng = 4}', start)
+    path = tmp_path / "model.toml"
+    path.write_text(source)
+    file = read(path)
+    assert file.problem.spectrum.d == 3
+    path.write_text(source.replace("x0.csv", "bad.npy"))
+    with pytest.raises(FileFormatError, match="cannot be read"):
+        read(path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"x" * 1_000_001, b"a = " + b"[" * 5000, b""])
+def test_refuses_what_is_no_model_file(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_bytes(content)
+    with pytest.raises(FileFormatError, match=r"odd.toml.*\n  remedy"):
+        read(path)
+
+
+def test_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.toml", tmp_path):
+        with pytest.raises(FileFormatError, match="cannot be read"):
+            read(path)
+
+
+def test_data_table(tmp_path: Path) -> None:
+    source = 'model = {zoo = "least_squares"}\n[data]\nkind = "digits_relu_features"\nd = 30\n'
+    file = read_text(source + "[problem]\nlearning_rate = 0.3\nhorizon = 4\n")
+    assert file.simulation.method == "data"
+    assert file.problem.spectrum.d == 30
+    assert file.problem.spectrum.mean == pytest.approx(1.0)
+    assert file.problem.horizon == 4.0
+    with pytest.raises(FileFormatError, match=r"problem.start is given together with \[data\]"):
+        read_text(source + '[problem]\nlearning_rate = 0.3\nstart = {kind = "random"}\n')
+
+
+@pytest.mark.parametrize("name", ["phase_retrieval", "digits"])
+def test_shipped_files_read(name: str) -> None:
+    file = read(Path(hd.__file__).parent / "models" / f"{name}.toml")
+    assert file.problem.spectrum.d == {"phase_retrieval": 2000, "digits": 1000}[name]
+    assert file.text.startswith("#")
+
+
+@given(st.text(max_size=80))
+def test_any_text_reads_or_raises_our_errors(text: str) -> None:
+    with pytest.raises(HdsymError):
+        read_text("[model]\nloss = '" + text.replace("'", "") + "'\n" + text)
