@@ -14,9 +14,10 @@ from .parity import PARITY
 from .signs import SIGNS
 from .stein import STEIN
 from .tilt import TILT
+from .trigonometric import TRIGONOMETRIC
 from .variables import VARIABLES
 
-EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, VARIABLES, STEIN, SIGNS)
+EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, TRIGONOMETRIC, VARIABLES, STEIN, SIGNS)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
 __all__ = ["EXACT", "NUMERICAL"]

@@ -1,0 +1,276 @@
+"""One time integration: from the arrays of a problem to a trajectory, or to an error that says where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DeclarationError, SolveError
+
+if TYPE_CHECKING:
+    from .derive import Derivation
+    from .problem import Problem
+    from .results import Trajectory
+
+__all__ = ["METHODS", "Run", "State"]
+
+METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
+"""Integrators, those of :func:`scipy.integrate.solve_ivp`."""
+
+_BLOW_UP = 1e30
+"""Overlaps beyond this many times their start count as a blow-up; integrating on would only shrink the step."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What an event function sees: the solution at one time.
+
+    Attributes
+    ----------
+    overlaps, gram:
+        B = W^T K W and W^T W, shape (n, n), student first.
+    """
+
+    overlaps: NDArray[np.float64]
+    gram: NDArray[np.float64]
+    _risk: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    @property
+    def risk(self) -> float:
+        """The risk h(B)."""
+        return float(self._risk(self.overlaps))
+
+
+class Run:
+    """One integration: the arrays of the problem and the generated right-hand side."""
+
+    def __init__(self, theory: Derivation, problem: Problem, method: str, rtol: float, atol: float) -> None:
+        if method not in METHODS:
+            raise DeclarationError(f"method is {method!r}", remedy=f"choose one of {', '.join(METHODS)}")
+        if not (0 < rtol < 1 and np.all(np.asarray(atol) >= 0)):
+            raise DeclarationError(f"rtol = {rtol}, atol = {atol}", remedy="give 0 < rtol < 1 and atol >= 0")
+        self.theory, self.problem = theory, problem
+        self.method, self.rtol, self.atol = method, rtol, atol
+        self.parameters = theory.parameter_values(problem.parameters)
+        self.module = theory.module
+        self.last: tuple[float, NDArray[np.float64]] = (0.0, np.zeros(0))
+        self.grams = np.asarray(problem.grams(theory.model), dtype=np.float64)
+        self.lam = np.asarray(problem.spectrum.levels, dtype=np.float64)
+        self.rho = np.asarray(problem.spectrum.fractions, dtype=np.float64)
+        self.rhs = self.module.make_rhs(
+            self.lam,
+            self.rho,
+            self.grams,
+            self._rate(),
+            delta=problem.delta,
+            batch=float(problem.batch_size),
+            **self.parameters,
+        )
+
+    def _rate(self) -> Callable[[float], float]:
+        schedule = self.problem.learning_rate
+        if schedule.kind == "constant":
+            value = float(schedule(np.zeros(())))
+            return lambda _: value
+        return lambda time: float(schedule(np.asarray(time, dtype=np.float64)))
+
+    def integrate(
+        self, times: NDArray[np.float64], events: list[Callable[..., float]], dense_output: bool
+    ) -> Trajectory:
+        from scipy.integrate import solve_ivp
+
+        start = self.module.pack(self.grams)
+        self.last = (0.0, start)
+        self._check_start(start)
+        wrapped = [self._event(event) for event in events]
+        with np.errstate(all="ignore"):
+            solution = solve_ivp(
+                self.rhs,
+                (0.0, max(float(times[-1]), np.finfo(float).tiny)),
+                start,
+                method=self.method,
+                t_eval=times,
+                rtol=self.rtol,
+                atol=self.atol,
+                events=[*wrapped, self._blow_up(start)],
+                dense_output=dense_output,
+            )
+        return self._collect(solution, times, len(events))
+
+    def _check_existence(self, times: NDArray[np.float64], overlaps: NDArray[np.float64]) -> None:
+        """Expectations such as E exp(x^2 / 4) exist for some overlaps only; outside, formulas still give numbers."""
+        conditions = self.theory.program.conditions
+        if conditions is None:
+            return
+        inside = self.module.exists(overlaps, **self.parameters)
+        if not np.all(inside):
+            k = int(np.argmin(inside))
+            listing = ", ".join(f"{condition} > 0" for _, condition in conditions.formulas)
+            raise SolveError(
+                f"the expectations do not exist at t = {times[k]:.6g}, where B = {overlaps[k].tolist()}",
+                t=float(times[k]),
+                remedy=f"they exist where {listing}; start there, or use a smaller learning rate",
+            )
+
+    def _check_start(self, start: NDArray[np.float64]) -> None:
+        self._check_existence(np.zeros(1), self._overlaps(self.grams)[None])
+        with np.errstate(all="ignore"):
+            slope = self.rhs(0.0, start)
+        if not np.all(np.isfinite(slope)):
+            raise SolveError(
+                f"the right-hand side is not finite at the start, where B = {self._overlaps(self.grams).tolist()}",
+                t=0.0,
+                remedy="the formulas are singular there (an untrained kinked model at X = 0 is); start elsewhere",
+            )
+
+    def _overlaps(self, grams: NDArray[np.float64]) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = np.einsum("m,...mij->...ij", self.lam, grams)
+        return result
+
+    def _event(self, event: Callable[..., float]) -> Callable[[float, NDArray[np.float64]], float]:
+        def wrapped(time: float, y: NDArray[np.float64]) -> float:
+            return float(event(time, self._state(y)))
+
+        for name in ("terminal", "direction"):
+            setattr(wrapped, name, getattr(event, name, 0))
+        return wrapped
+
+    def _state(self, y: NDArray[np.float64]) -> State:
+        grams = self.module.unpack(y, self.grams)
+        return State(self._overlaps(grams), grams.sum(axis=0), self._risk)
+
+    def _risk(self, overlaps: NDArray[np.float64]) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = self.module.risk(overlaps, **self.parameters)
+        return result
+
+    def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
+        """Stops the integration when the solution explodes, and remembers the last finite step before it."""
+        largest = _BLOW_UP * max(float(np.max(np.abs(start), initial=0.0)), float(np.max(np.abs(self.grams))))
+
+        def blow_up(time: float, y: NDArray[np.float64]) -> float:
+            size = float(np.max(np.abs(y)))
+            if not np.isfinite(size):
+                return -largest
+            if size < largest and time >= self.last[0]:
+                self.last = (time, y.copy())
+            return largest - size
+
+        blow_up.terminal = True  # type: ignore[attr-defined]  # scipy's protocol
+        return blow_up
+
+    def _collect(self, solution: Any, times: NDArray[np.float64], n_events: int) -> Trajectory:
+        finite = np.all(np.isfinite(solution.y), axis=0) if solution.t.size else np.zeros(0, dtype=bool)
+        count = finite.size if np.all(finite) else int(np.argmin(finite))
+        stopped = solution.status == 1 and len(solution.t_events[-1]) == 0
+        if count == times.size or (stopped and count == solution.t.size):
+            return self._checked(self._trajectory(solution, solution.t[:count], solution.y[:, :count], n_events))
+        last, state = self.last
+        kept, states = solution.t[:count], solution.y[:, :count]
+        if last > (kept[-1] if count else -1.0):
+            kept, states = np.append(kept, last), np.column_stack([states, state]) if count else state[:, None]
+        raise SolveError(
+            f"the solution leaves the finite range near t = {last:.6g} (wanted: up to {times[-1]:.6g})",
+            t=last,
+            trajectory=self._trajectory(solution, kept, states, n_events),
+            remedy="a smaller learning rate, or a shorter horizon; the trajectory up to there is in `.trajectory`",
+        )
+
+    def _checked(self, trajectory: Trajectory) -> Trajectory:
+        """No NaN reaches the user: a risk that is not finite is an error that says when."""
+        finite = np.isfinite(trajectory.risk.values)
+        if trajectory.time.size == 0 or not np.all(finite):
+            where = float(trajectory.time[int(np.argmin(finite))]) if finite.size else 0.0
+            raise SolveError(
+                f"the risk is not finite at t = {where:.6g}",
+                t=where,
+                trajectory=trajectory,
+                remedy="the formula is singular at these overlaps",
+            )
+        return trajectory
+
+    def _trajectory(
+        self, solution: Any, times: NDArray[np.float64], states: NDArray[np.float64], n_events: int
+    ) -> Trajectory:
+        from .results import Trajectory
+
+        model = self.theory.model
+        arrays = self._arrays(times, states.T)
+        self._check_existence(times, arrays["overlaps"])
+        return Trajectory.build(
+            time=times,
+            **arrays,
+            levels=self.lam,
+            names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
+            n_student=model.n_student,
+            attrs=self._attributes(solution, arrays["overlaps"]),
+            events=[np.asarray(found) for found in solution.t_events[:n_events]],
+            status=int(solution.status),
+            message=str(solution.message),
+            dense=self._dense(solution),
+        )
+
+    def _arrays(self, times: NDArray[np.float64], states: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """What a trajectory holds at `times` (T,), from states (T, entries * modes)."""
+        grams = self.module.unpack(states, self.grams)
+        overlaps = self._overlaps(grams)
+        risk = self._risk(overlaps)
+        return {
+            "overlaps": overlaps,
+            "grams": grams,
+            "gram": grams.sum(axis=1),
+            "risk": risk,
+            "excess_risk": risk - self._risk(self._at_target(overlaps)),
+            "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
+        }
+
+    def _at_target(self, overlaps: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Overlaps at X = X*, where the excess risk is zero; needs l = l*."""
+        students = self.theory.model.n_student
+        if students != self.theory.model.n_teacher:
+            return overlaps
+        block = overlaps[..., students:, students:]
+        return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
+
+    def _dense(self, solution: Any) -> Callable[[Any], dict[str, NDArray[np.float64]]] | None:
+        """The solution at any times (k,), as :meth:`Trajectory.at` uses it."""
+        if solution.sol is None:
+            return None
+
+        def dense(times: Any) -> dict[str, NDArray[np.float64]]:
+            wanted = np.asarray(times, dtype=np.float64)
+            return self._arrays(wanted, solution.sol(wanted).T)
+
+        return dense
+
+    def _attributes(self, solution: Any, overlaps: NDArray[np.float64]) -> dict[str, Any]:
+        problem = self.problem
+        return {
+            "model": self.theory.model.name,
+            "declaration": list(self.theory.program.declaration),
+            "spectrum": problem.spectrum.label,
+            "d": problem.spectrum.d,
+            "delta": problem.delta,
+            "batch_size": problem.batch_size,
+            "learning_rate": problem.learning_rate.describe(),
+            "parameters": self.parameters,
+            "solver": {
+                "method": self.method,
+                "rtol": self.rtol,
+                "atol": self.atol,
+                "rhs_evaluations": int(solution.nfev),
+            },
+            "quadrature_error": self._quadrature_error(overlaps),
+        }
+
+    def _quadrature_error(self, overlaps: NDArray[np.float64]) -> float:
+        """Largest change of the risk, relative to its scale, when the number of quadrature nodes is doubled."""
+        if not self.theory.program.dimensions:
+            return 0.0
+        chosen = overlaps[np.unique(np.linspace(0, len(overlaps) - 1, 8).astype(int))]
+        coarse = self.module.risk(chosen, **self.parameters)
+        fine = self.module.risk(chosen, refine=2, **self.parameters)
+        return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))
