@@ -169,7 +169,7 @@ WRONG = [
     ("batch_size = 2", "batch_size = 0", ["problem.batch_size is 0", "at least 1"]),
     ("sigma = 0.3", "sigm = 0.3", ["problem.parameters.sigm is not a known key", "did you mean 'sigma'"]),
     ("sigma = 0.3", "sigma = -0.3", ["sigma"]),
-    ("runs = 7", "runs = 1", ["simulate.runs is 1", "between 2 and"]),
+    ("runs = 7", "runs = 2", ["simulate.runs is 2", "between 3 and"]),
     ("runs = 7", 'method = "data"', ["simulate.method is 'data'", "no table [data]"]),
     ("[simulate]", "[simulte]", ["simulte is not a known key", "did you mean 'simulate'"]),
     ('folder = "results"', "folder = 3", ["output.folder is 3, not text"]),

@@ -156,7 +156,7 @@ def _declared(root: Table) -> Model:
 def _simulation(table: Table, *, from_data: bool) -> Simulation:
     default = Simulation()
     settings = Simulation(
-        runs=table.integer("runs", default.runs, low=2, high=1_000_000),
+        runs=table.integer("runs", default.runs, low=3, high=1_000_000),
         rng=table.integer("rng", default.rng),
         record=table.integer("record", default.record, low=2, high=1_000_000),
         method=table.choice("method", ("direct", "data"), "data" if from_data else "direct"),
