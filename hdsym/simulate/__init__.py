@@ -1,0 +1,9 @@
+"""Streaming SGD itself: the independent witness against which the theory is checked.
+
+Nothing here uses the derivation. The gradient is the derivative of the declared loss, the statistics are computed from
+the weights X and X*, and the risk is an average over preactivations with the recorded covariance.
+"""
+
+from .api import simulate
+
+__all__ = ["simulate"]

@@ -1,0 +1,111 @@
+"""What a kernel needs of a model: the loss, its gradient, and how to draw the label. Symbolic, before any printing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..cas import Expr, Symbol, sp
+from ..errors import SimulationError
+from ..laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
+from ..model import Model
+
+__all__ = ["Chance", "check_laws", "draw_symbol", "expected_loss", "gradient", "label_chances", "noise_chances"]
+
+Chance = tuple[Expr, Expr]
+"""Probability and value of one outcome."""
+
+draw_symbol: Symbol = sp.Dummy("z", real=True)
+"""The standard draw behind continuous noise: N(0, 1) for Normal, uniform on (0, 1) for Uniform."""
+
+
+def gradient(model: Model) -> tuple[Expr, ...]:
+    """The derivative of the loss in each student preactivation; the label is data and is not differentiated.
+
+    At a kink the derivative is the mean of both sides (sign(0) = 0).
+
+    Raises
+    ------
+    SimulationError
+        If the loss jumps as a function of a student preactivation: no gradient sees a jump.
+    """
+    return tuple(_without_jumps(sp.diff(model.loss, x), x, model) for x in model.students)
+
+
+def _without_jumps(derivative: Expr, x: Symbol, model: Model) -> Expr:
+    """Drop Dirac terms whose factor vanishes where they sit, as in the derivative of x sign(x)."""
+    for delta in sorted(derivative.atoms(sp.DiracDelta), key=sp.default_sort_key):
+        factor = sp.diff(derivative.xreplace({delta: draw_symbol}), draw_symbol)
+        root = sp.solveset(delta.args[0], x, sp.S.Reals)
+        points = list(root) if isinstance(root, sp.FiniteSet) else []
+        if not points or any(sp.simplify(factor.subs(x, point)) != 0 for point in points):
+            raise SimulationError(
+                f"the loss {model.loss} jumps where {delta.args[0]} = 0, and a gradient step does not see a jump",
+                remedy="declare a loss that is continuous in the student preactivation",
+            )
+        derivative = derivative.xreplace({delta: sp.S.Zero})
+    return derivative
+
+
+def noise_chances(model: Model) -> tuple[Chance, ...]:
+    """Outcomes of discrete noise; empty for continuous noise and for none."""
+    if not isinstance(model.noise, Discrete | Rademacher):
+        return ()
+    return tuple(zip(model.noise.probabilities, model.noise.values, strict=True))
+
+
+def label_chances(model: Model) -> tuple[Chance, ...]:
+    """Outcomes of a sampled label given s; empty when the label is a function."""
+    if not isinstance(model.link, Bernoulli):
+        return ()
+    return tuple(zip(model.link.probabilities, model.link.values, strict=True))
+
+
+def noise_value(model: Model) -> Expr:
+    """Continuous noise as a function of :data:`draw_symbol`; zero without noise."""
+    if isinstance(model.noise, Normal):
+        return model.noise.mean + model.noise.std * draw_symbol
+    if isinstance(model.noise, Uniform):
+        return model.noise.low + (model.noise.high - model.noise.low) * draw_symbol
+    return sp.S.Zero
+
+
+def expected_loss(model: Model) -> Expr:
+    """E[f | x, s, z]: everything discrete summed, continuous noise written with its standard draw z."""
+    labels = label_chances(model) or ((sp.S.One, model.link),)
+    total = sp.S.Zero
+    for weight, value in labels:
+        total += weight * (model.loss if value is None else model.loss.xreplace({model.label: value}))
+    if model.noise_symbol is None:
+        return total
+    chances = noise_chances(model) or ((sp.S.One, noise_value(model)),)
+    return sp.Add(*(weight * total.xreplace({model.noise_symbol: value}) for weight, value in chances))
+
+
+@dataclass(frozen=True)
+class _Values:
+    """Numbers for the constants of a law."""
+
+    replacement: dict[Symbol, Expr]
+
+    def __call__(self, expr: Expr) -> float:
+        return float(expr.xreplace(self.replacement))
+
+
+def check_laws(model: Model, parameters: Mapping[str, float]) -> None:
+    """Raise for a noise law that the parameters' values make meaningless."""
+    number = _Values({symbol: sp.Float(parameters[symbol.name]) for symbol in model.parameters})
+    law, fault = model.noise, ""
+    if isinstance(law, Normal) and not number(law.std) >= 0:
+        fault = f"the standard deviation {law.std} is {number(law.std):g}"
+    elif isinstance(law, Uniform) and not number(law.low) < number(law.high):
+        fault = f"low = {number(law.low):g} is not below high = {number(law.high):g}"
+    elif isinstance(law, Discrete):
+        weights = [number(weight) for weight in law.probabilities]
+        if not all(weight >= 0 for weight in weights) or abs(sum(weights) - 1) > 1e-9:
+            fault = f"the probabilities are {weights}, not numbers >= 0 with sum 1"
+    if fault:
+        raise SimulationError(
+            f"the {type(law).__name__} noise of {model.name} has no meaning for these parameters: {fault}",
+            remedy="change the values in Problem(parameters={...})",
+        )

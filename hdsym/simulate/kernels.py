@@ -1,0 +1,140 @@
+"""From a model to compiled kernels: declaration -> code blocks -> template -> module on disk -> numba."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ..cas import Symbol
+from ..laws import Normal, Uniform
+from ..model import Model
+from ..paths import templates_dir
+from . import declaration
+from .cache import load_source
+from .printer import Block, block, code
+
+__all__ = ["Kernels", "build", "source"]
+
+Branches = tuple[tuple[str, str], ...]
+"""(condition's threshold, value) of a draw from finitely many outcomes, the last one excluded."""
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """The compiled functions of one model; see ``templates/simulate`` for their code.
+
+    Attributes
+    ----------
+    direct, data:
+        Steps of SGD in place, with Gaussian data and with rows of a matrix.
+    population:
+        Average of the loss over weighted points, per covariance factor.
+    empirical:
+        Mean of the loss over the rows of a matrix.
+    overlaps, rotate:
+        W^T diag(lam) W, and the product of a basis with vectors, in plain loops: the same bits on any thread.
+    path:
+        The generated module.
+    """
+
+    direct: Callable[..., int]
+    data: Callable[..., int]
+    population: Callable[..., None]
+    empirical: Callable[..., float]
+    overlaps: Callable[..., None]
+    rotate: Callable[..., None]
+    path: Path
+
+
+def build(model: Model) -> Kernels:
+    """Kernels of a model, from the cache if they were generated before. Compilation happens at the first call.
+
+    Raises
+    ------
+    SimulationError
+        If the model uses a function without compiled form, or a loss with a jump.
+    """
+    module: Any = load_source(source(model), "hdsym_kernels")
+    return Kernels(
+        direct=module.direct,
+        data=module.data,
+        population=module.population,
+        empirical=module.empirical,
+        overlaps=module.overlaps,
+        rotate=module.rotate,
+        path=Path(module.__file__),
+    )
+
+
+def source(model: Model) -> str:
+    """The text of the kernel module: the same for the same declaration in every session."""
+    return str(_template().render(**_context(model)))
+
+
+@cache
+def _template() -> Any:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(templates_dir() / "simulate"),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # Python is written, not HTML
+    )
+    return environment.get_template("kernels.py.j2")
+
+
+def _context(model: Model) -> dict[str, Any]:
+    names = _names(model)
+    link = () if model.link is None or model.sampled else (model.link,)
+    return {
+        "legend": [f"{name} = {symbol.name}" for symbol, name in names.items() if symbol != declaration.draw_symbol],
+        "loss_text": str(model.loss),
+        "link_text": str(model.link),
+        "noise_text": str(model.noise),
+        "xs": [f"x{i}" for i in range(model.n_student)],
+        "gs": [f"g{i}" for i in range(model.n_student)],
+        "ss": [f"s{i}" for i in range(model.n_teacher)],
+        "ps": [f"p{i}" for i in range(len(model.parameters))],
+        "zeros": ["0.0"] * model.n_teacher,
+        "gradient": block(declaration.gradient(model), names),
+        "loss": block((model.loss,), names),
+        "expected": block((declaration.expected_loss(model),), names),
+        "noise": _noise(model, names),
+        "noise_branches": _branches(declaration.noise_chances(model), names),
+        "label": block(link, names) if link else Block((), ("0.0",)),
+        "label_branches": _branches(declaration.label_chances(model), names),
+    }
+
+
+def _names(model: Model) -> dict[Symbol, str]:
+    names = {symbol: f"x{i}" for i, symbol in enumerate(model.students)}
+    names |= {symbol: f"s{i}" for i, symbol in enumerate(model.teachers)}
+    if model.label is not None:
+        names[model.label] = "y"
+    if model.noise_symbol is not None:
+        names[model.noise_symbol] = "e"
+    names |= {symbol: f"p{i}" for i, symbol in enumerate(model.parameters)}
+    return names | {declaration.draw_symbol: "z"}
+
+
+def _noise(model: Model, names: dict[Symbol, str]) -> dict[str, Any]:
+    """How continuous noise is drawn: the standard draw, then the value."""
+    draws = {Normal: "rng.standard_normal()", Uniform: "rng.random()"}
+    return {"draw": draws.get(type(model.noise)), "value": block((declaration.noise_value(model),), names)}
+
+
+def _branches(chances: tuple[declaration.Chance, ...], names: dict[Symbol, str]) -> dict[str, Any]:
+    """Cumulative probabilities and values; every probability is checked when a label is drawn."""
+    total = "0.0"
+    rows = []
+    for i, (weight, value) in enumerate(chances):
+        rows.append({"weight": f"w{i}", "code": code(weight, names), "value": code(value, names)})
+        total = f"w{i}" if i == 0 else f"{total} + w{i}"
+        rows[-1]["threshold"] = total
+    return {"rows": rows}

@@ -1,0 +1,170 @@
+"""The ways to take SGD steps. Each owns the arrays of one run; the loop over time is in :mod:`.run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SimulationError
+from ..model import Model
+from ..problem import Problem
+from .kernels import Kernels
+
+__all__ = ["METHODS", "Direct", "Observation", "Rows", "State", "make"]
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """B = W^T K W and W^T W, both (n, n), and the risk if the method knows it without an average over B."""
+
+    overlaps: Float
+    gram: Float
+    risk: float = np.nan
+
+
+class State(Protocol):
+    """One run in progress."""
+
+    def advance(self, rng: np.random.Generator, gamma: Float) -> int:
+        """Take gamma.size steps; -1, or the step that left the finite range, or -2 - step for a label not a number."""
+
+    def observe(self) -> Observation:
+        """Statistics of the current weights."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every step needs besides the weights."""
+
+    delta: float
+    batch: int
+    theta: Float
+
+
+class _Weights:
+    """X and X* as rows, shapes (l, d) and (l*, d), in the basis the method works in."""
+
+    def __init__(self, X: Float, S: Float, eigenvalues: Float) -> None:
+        self.W = np.ascontiguousarray(np.concatenate([X, S]))
+        self.X, self.S = self.W[: len(X)], self.W[len(X) :]
+        self.eigenvalues = eigenvalues
+        self.gradient = np.zeros_like(self.X)
+
+    def statistics(self, kernels: Kernels, rotated: Float) -> tuple[Float, Float]:
+        """B and W^T W from W in the eigenbasis, `rotated`, shape (n, d)."""
+        n = len(rotated)
+        overlaps, gram = np.empty((n, n)), np.empty((n, n))
+        kernels.overlaps(rotated, self.eigenvalues, overlaps)
+        kernels.overlaps(rotated, np.ones_like(self.eigenvalues), gram)
+        return overlaps, gram
+
+
+class Direct(_Weights):
+    """Fresh Gaussian data in the eigenbasis: O(d) work per sample for every covariance."""
+
+    def __init__(self, kernels: Kernels, settings: Settings, X: Float, S: Float, eigenvalues: Float) -> None:
+        super().__init__(X, S, eigenvalues)
+        self.kernels, self.settings = kernels, settings
+        self.root, self.sample = np.sqrt(eigenvalues), np.empty_like(eigenvalues)
+
+    def advance(self, rng: np.random.Generator, gamma: Float) -> int:
+        s = self.settings
+        return self.kernels.direct(
+            rng, self.root, self.X, self.S, self.sample, self.gradient, gamma, s.delta, s.batch, s.theta
+        )
+
+    def observe(self) -> Observation:
+        return Observation(*self.statistics(self.kernels, self.W))
+
+
+class Rows(_Weights):
+    """Rows of a real matrix, drawn with replacement, in the basis the matrix was given in."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        settings: Settings,
+        weights: tuple[Float, Float],
+        eigenvalues: Float,
+        basis: Float,
+        rows: tuple[Float, Float],
+    ) -> None:
+        X, S = (np.ascontiguousarray(part @ basis.T) for part in weights)
+        super().__init__(X, S, eigenvalues)
+        self.kernels, self.settings, self.basis = kernels, settings, basis
+        self.features, self.labels = rows
+
+    def advance(self, rng: np.random.Generator, gamma: Float) -> int:
+        s = self.settings
+        return self.kernels.data(
+            rng, self.features, self.labels, self.X, self.gradient, gamma, s.delta, s.batch, s.theta
+        )
+
+    def observe(self) -> Observation:
+        rotated = np.empty_like(self.W)
+        self.kernels.rotate(self.basis, self.W, rotated)
+        risk = self.kernels.empirical(self.features, self.labels, self.X, self.settings.theta)
+        return Observation(*self.statistics(self.kernels, rotated), risk)
+
+
+Factory = Callable[[], State]
+"""Makes the state of one run at t = 0."""
+
+
+def make(method: str, model: Model, problem: Problem, kernels: Kernels, theta: Float) -> Factory:
+    """How runs of a method begin.
+
+    Raises
+    ------
+    SimulationError
+        For an unknown method, or one that the problem or the model does not permit.
+    """
+    if method not in METHODS:
+        raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
+    settings = Settings(problem.delta, problem.batch_size, theta)
+    return METHODS[method](model, problem, kernels, settings)
+
+
+def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Factory:
+    X, S = _starting_rows(model, problem)
+    eigenvalues = _eigenvalues(problem)
+    return lambda: Direct(kernels, settings, X, S, eigenvalues)
+
+
+def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Factory:
+    if problem.data is None:
+        raise SimulationError(
+            'method="data" needs real rows, and the problem has none',
+            remedy="build it with hd.Problem.from_data(features, labels, learning_rate=...)",
+        )
+    if model.label is None:
+        raise SimulationError(
+            f'method="data" needs a loss in the label, and {model.name} declares f(x, s, eps) directly',
+            remedy='declare the loss with y = hd.label("y") and a link',
+        )
+    eigenvalues = _eigenvalues(problem)
+    basis = problem.spectrum.basis
+    basis = np.eye(eigenvalues.size) if basis is None else np.array(basis, dtype=np.float64, order="C")
+    # copies are writeable, as numba compiles for one kind of array only
+    rows = (np.array(problem.data.features, order="C"), np.array(problem.data.labels))
+    weights = _starting_rows(model, problem)
+    return lambda: Rows(kernels, settings, weights, eigenvalues, basis, rows)
+
+
+def _starting_rows(model: Model, problem: Problem) -> tuple[Float, Float]:
+    X, S = problem.weights(model)
+    return np.array(X.T, order="C"), np.array(S.T, order="C")
+
+
+def _eigenvalues(problem: Problem) -> Float:
+    return np.array(problem.spectrum.eigenvalues(), dtype=np.float64)
+
+
+METHODS: dict[str, Callable[[Model, Problem, Kernels, Settings], Factory]] = {"direct": _direct, "data": _rows}
+"""The methods by name."""

@@ -1,0 +1,116 @@
+"""One run: blocks of compiled steps between the recorded times. Memory does not grow with the number of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SimulationError
+from ..schedule import LearningRate
+from . import streams
+from .methods import Factory, Observation
+
+__all__ = ["Job", "Record", "make_rates", "run"]
+
+Float = NDArray[np.float64]
+BOUND = 1e200
+"""Squared norms beyond this end a run: the weights are beyond 1e100."""
+
+_SHARED = 1_000_000
+"""Values of a schedule that are kept."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all runs have in common.
+
+    Attributes
+    ----------
+    begin:
+        Makes the state at t = 0.
+    rates:
+        gamma at the steps first, ..., first + count - 1; shape (count,).
+    steps:
+        (T,) recorded steps.
+    block:
+        Most steps between two looks at the clock.
+    n, d:
+        Number of preactivations and of coordinates.
+    """
+
+    begin: Factory
+    rates: Callable[[int, int], Float]
+    steps: NDArray[np.int64]
+    block: int
+    n: int
+    d: int
+
+
+@dataclass(frozen=True)
+class Record:
+    """Overlaps and W^T W (T, n, n) and risk (T,) of a run; NaN from the time `diverged` on (NaN: it never did)."""
+
+    overlaps: Float
+    gram: Float
+    risk: Float
+    diverged: float
+
+
+def make_rates(learning_rate: LearningRate, d: int, block: int) -> Callable[[int, int], Float]:
+    """The schedule in blocks. Runs share the latest blocks of a Python function, which is slow to evaluate."""
+    if learning_rate.value is not None:
+        constant = np.full(block, learning_rate.value)
+        return lambda _, count: constant[:count]
+
+    def rates(first: int, count: int) -> Float:
+        return np.ascontiguousarray(learning_rate(np.arange(first, first + count) / d), dtype=np.float64)
+
+    return rates if learning_rate.expr is not None else lru_cache(maxsize=max(4, _SHARED // block))(rates)
+
+
+def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], cancelled: Callable[[], bool]) -> Record:
+    """Simulate one run; `tick` is told the steps done so far, `cancelled` is asked between blocks.
+
+    Raises
+    ------
+    SimulationError
+        If the label is not a number, for instance because a probability leaves [0, 1].
+    """
+    T, n = job.steps.size, job.n
+    record = Record(np.full((T, n, n), np.nan), np.full((T, n, n), np.nan), np.full(T, np.nan), np.nan)
+    rng, state, k = streams.generator(seed), job.begin(), 0
+    for index, target in enumerate(job.steps.tolist()):
+        while k < target and not cancelled():
+            count = min(job.block, target - k)
+            code = state.advance(rng, job.rates(k, count))
+            if code != -1:
+                tick(int(job.steps[-1]))
+                return _stopped(record, code, k, job.d)
+            k += count
+            tick(k)
+        seen = state.observe()
+        if not _finite(seen):
+            tick(int(job.steps[-1]))
+            return replace(record, diverged=k / job.d)
+        record.overlaps[index], record.gram[index], record.risk[index] = seen.overlaps, seen.gram, seen.risk
+    return record
+
+
+def _finite(seen: Observation) -> bool:
+    # a NaN fails every comparison; a risk of NaN means that the method leaves it to the average over B
+    inside = np.all(np.abs(seen.overlaps) <= BOUND) and np.all(np.abs(seen.gram) <= BOUND)
+    return bool(inside and not np.isinf(seen.risk))
+
+
+def _stopped(record: Record, code: int, k: int, d: int) -> Record:
+    if code >= 0:
+        return replace(record, diverged=(k + code + 1) / d)
+    raise SimulationError(
+        f"the label is not a number at t = {(k - code - 2) / d:g}: its link is undefined there, or a probability "
+        "outside [0, 1]",
+        remedy="write a link that is finite, and a probability in [0, 1], for every teacher preactivation",
+    )
