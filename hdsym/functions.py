@@ -14,7 +14,7 @@ from typing import Any
 from .cas import Expr, sp
 from .errors import DeclarationError
 
-__all__ = ["KNOWN", "FunctionInfo", "check_functions", "recognise", "relu", "sigmoid", "softplus"]
+__all__ = ["KNOWN", "FunctionInfo", "check_functions", "owens_t", "recognise", "relu", "sigmoid", "softplus"]
 
 
 class sigmoid(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
@@ -67,6 +67,17 @@ class softplus(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like s
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         power = "" if exp is None else f"^{{{exp}}}"
         return rf"\operatorname{{softplus}}{power}\left({printer._print(self.args[0])}\right)"
+
+
+class owens_t(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
+    """Owen's T(h, a) = (1/2 pi) int_0^a exp(-h^2 (1 + x^2) / 2) / (1 + x^2) dx; appears in results only."""
+
+    def _eval_is_real(self) -> bool | None:
+        return all(arg.is_extended_real for arg in self.args) or None
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        h, a = (printer._print(arg) for arg in self.args)
+        return rf"T\left({h}, {a}\right)" + ("" if exp is None else f"^{{{exp}}}")
 
 
 def relu(u: Expr) -> Expr:

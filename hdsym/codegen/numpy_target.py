@@ -45,7 +45,8 @@ def context(program: Program) -> dict[str, Any]:
         "cores": cores,
         "conditions": [str(c) for _, c in program.conditions.formulas] if program.conditions else [],
         "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
-        "signature_alone": ", *" * bool(names) + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
+        "signature_alone": ", *" * bool(names)
+        + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
         "signature_continued": "".join(f",\n    {_argument(s.name, s.default)}" for s in program.parameters),
         "passed": calls,
         "passed_continued": calls,

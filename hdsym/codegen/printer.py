@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..functions import sigmoid, softplus
+from ..functions import owens_t, sigmoid, softplus
 from ..ir.stable import clipped
 
 __all__ = ["NumpyPrinter"]
@@ -29,6 +29,7 @@ _CALLS: dict[object, str] = {
     sp.erf: "special.erf",
     sp.erfc: "special.erfc",
     sigmoid: "special.expit",
+    owens_t: "special.owens_t",
 }
 
 

@@ -155,6 +155,9 @@ class Engine:
 
     def _part(self, part: Part, lookahead: bool) -> Outcome:
         outcome = self._term(part.term, part.gaussian, lookahead=lookahead)
+        if part.shift is not None:
+            value = outcome.value.diff(part.shift, part.order).xreplace({part.shift: sp.S.Zero})
+            outcome = replace(outcome, value=value)
         if not part.meaning:
             return outcome
         meaning = dict(part.meaning)

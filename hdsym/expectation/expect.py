@@ -16,6 +16,7 @@ from ..symbols import overlap_matrix
 from .engine import Engine
 from .gaussian import Gaussian
 from .rule import Step
+from .terms import reduce_signs
 
 __all__ = ["Expectation", "expect"]
 
@@ -66,8 +67,31 @@ class Expectation:
         coarse = evaluate(self, B, constants)
         return np.abs(coarse - evaluate(self, B, constants, refine=2)) if not self.exact else np.zeros_like(coarse)
 
+    def diff(self, symbol: Symbol) -> Expectation:
+        """Derivative in an entry B_ij of the covariance, by Price's theorem, with delta functions at kinks.
+
+        For i != j the symbol is shared by B_ij and B_ji, and the result is E[d_i d_j g]; for i = j it is E[d_i^2 g]/2.
+
+        Raises
+        ------
+        ExpectationError
+            If `symbol` is not an entry of the covariance.
+        """
+        size, cov = self.gaussian.size, self.gaussian.cov
+        places = [(i, j) for i in range(size) for j in range(i, size) if cov[i, j] == symbol]
+        if not places:
+            raise ExpectationError(f"{symbol} is not an entry of the covariance", remedy=f"its entries are {cov}")
+        integrand = sp.Add(*(_price(self.integrand, i, j, self.gaussian) for i, j in places))
+        outcome = Engine().expectation(integrand, self.gaussian)
+        return Expectation(integrand, self.gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+
     def _repr_latex_(self) -> str:
         return rf"$\displaystyle \mathbb{{E}}\left[{latex(self.integrand)}\right] = {latex(self.expr)}$"
+
+
+def _price(integrand: Expr, i: int, j: int, gaussian: Gaussian) -> Expr:
+    first = reduce_signs(sp.diff(reduce_signs(integrand, gaussian), gaussian.variables[i]), gaussian)
+    return sp.diff(first, gaussian.variables[j]) / (2 if i == j else 1)
 
 
 def expect(

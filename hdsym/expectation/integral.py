@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..cas import Expr, Matrix, Symbol, sp
+from ..errors import ExpectationError
 
 __all__ = ["GaussianIntegral", "integration_variables"]
 
@@ -66,6 +67,25 @@ class GaussianIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
 
     def _eval_subs(self, old: Expr, new: Expr) -> Expr | None:
         return self if old in self.variables else None
+
+    def _eval_derivative(self, symbol: Symbol) -> Expr:
+        """Price's theorem: through the integrand, the mean (first derivatives), the covariance (half second ones)."""
+        if symbol in self.variables:
+            return sp.S.Zero
+        integrand, names = self.integrand, self.variables
+        total = integrand.diff(symbol)
+        for i, u in enumerate(names):
+            total += self.mean[i].diff(symbol) * integrand.diff(u)
+            for j, v in enumerate(names):
+                total += self.cov[i, j].diff(symbol) * integrand.diff(u, v) / 2
+        if total == 0:
+            return sp.S.Zero
+        if total.has(sp.DiracDelta):
+            raise ExpectationError(
+                f"the integrand of {self} has a kink, so that its derivative in {symbol} contains delta functions",
+                remedy="differentiate the expectation itself (Expectation.diff), which integrates them exactly",
+            )
+        return GaussianIntegral(total, names, self.mean, self.cov)
 
     def _law(self, convert: Any) -> str:
         if self.dimension == 1:

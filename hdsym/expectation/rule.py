@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..cas import Expr, latex, sp
+from ..cas import Expr, Symbol, latex, sp
 from .gaussian import Gaussian
 from .terms import Term
 
@@ -16,13 +16,16 @@ __all__ = ["Part", "Reduction", "Rule", "Step"]
 class Part:
     """scale * E[term] under `gaussian`: a smaller problem a rule leaves.
 
-    `meaning` says what the symbols that the rule has minted for the covariance stand for.
+    `meaning` says what the symbols that the rule has minted for the covariance stand for; with `shift`, the value is
+    to be differentiated `order` times in that symbol, at zero.
     """
 
     scale: Expr
     term: Term
     gaussian: Gaussian
     meaning: tuple[tuple[Expr, Expr], ...] = ()
+    shift: Symbol | None = None
+    order: int = 0
 
 
 @dataclass(frozen=True)

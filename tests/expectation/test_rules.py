@@ -193,3 +193,97 @@ def test_signs_square_to_one_before_differentiation() -> None:
     first = reduce_signs(sp.diff(reduce_signs((sp.Abs(X) - sp.Abs(S)) ** 2 / 2, gaussian), X), gaussian)
     assert sp.expand(first - (X - S * sp.sign(X) * sp.sign(S))) == 0
     assert len(terms_of(sp.sign(X) ** 3 * sp.sign(-X), gaussian)) == 1
+
+
+DERIVATIVES = [
+    sp.sign(X) * sp.sign(S),
+    sp.sign(X) * S**3,
+    sp.Abs(X) * sp.Abs(S),
+    sigmoid(X) * sp.tanh(S),
+    sp.sign(X - 1) * sp.sign(S),
+    sp.sign(X) * sigmoid(S),
+    hd.relu(X - 1) * S**2,
+    sp.exp(-(X**2)) * sp.erf(S) * X,
+    sp.cos(X) * S**2 * sp.sin(S) * X,
+    (X**2 - S**2) ** 2,
+]
+
+
+@pytest.mark.parametrize("integrand", DERIVATIVES)
+def test_price_theorem_against_central_differences(integrand: sp.Expr) -> None:
+    found = hd.expect(integrand, [X, S])
+    for i, j in ((0, 0), (0, 1), (1, 1)):
+        step = np.zeros((2, 2))
+        step[i, j] = step[j, i] = 1e-5
+        difference = float(found.evaluate(A2 + step) - found.evaluate(A2 - step)) / 2e-5
+        symbol = found.gaussian.cov[i, j]
+        assert float(found.diff(symbol).evaluate(A2)) == pytest.approx(difference, rel=1e-7, abs=1e-8)
+    with pytest.raises(ExpectationError, match="not an entry"):
+        found.diff(sp.Symbol("B34"))
+
+
+def test_formula_with_integrals_can_be_differentiated() -> None:
+    """d/dB12 of the expression itself, Price's theorem inside the integral node."""
+    found = hd.expect(sigmoid(X) * sp.tanh(S), [X, S])
+    assert float(found.diff(B12).evaluate(A2)) == pytest.approx(
+        float(hd.expect(sigmoid(X) * sigmoid(-X) * (1 - sp.tanh(S) ** 2), [X, S]).evaluate(A2)), rel=1e-12
+    )
+    derivative = found.expr.diff(B12)
+    assert isinstance(derivative, GaussianIntegral)
+    assert hd.expect(sp.tanh(X) ** 2, [X]).expr.diff(sp.Symbol("a")) == 0
+
+
+def phi(u: sp.Expr) -> sp.Expr:
+    return sp.exp(-(u**2) / 2) / sp.sqrt(2 * sp.pi)
+
+
+def cdf(u: sp.Expr) -> sp.Expr:
+    return (1 + sp.erf(u / sp.sqrt(2))) / 2
+
+
+def owen_t(h: float, a: float) -> float:
+    from scipy.special import owens_t
+
+    return float(owens_t(h, a))
+
+
+def test_facts_from_tables_of_normal_integrals() -> None:
+    """D. B. Owen, A table of normal integrals, Comm. Stat. B9 (1980): Z standard normal, a = 0.5, b = 2."""
+    from scipy.stats import norm
+
+    a, b = sp.Rational(1, 2), sp.Integer(2)
+    r = np.sqrt(5.0)
+    h = 0.5 / r
+    facts = [
+        (cdf(a + b * X), norm.cdf(h)),  # 10,010.8
+        (X * cdf(a + b * X), 2 / r * norm.pdf(h)),  # 10,011.1
+        (X**2 * cdf(a + b * X), norm.cdf(h) - 4 * 0.5 / r**3 * norm.pdf(h)),
+        (phi(a + b * X), norm.pdf(h) / r),
+        (X * phi(a + b * X), -0.5 * 2 / r**3 * norm.pdf(h)),
+        (cdf(a + b * X) ** 2, norm.cdf(h) - 2 * owen_t(h, 1 / np.sqrt(1 + 2 * 4.0))),  # 20,010.4
+        (cdf(b * X) ** 2, 0.5 - 2 * owen_t(0.0, 1 / 3)),
+        (cdf(a) * X**2, norm.cdf(0.5)),
+        (cdf(a + b * X) * phi(X), norm.pdf(0) / np.sqrt(2) * norm.cdf(0.5 / np.sqrt(1 + 2.0))),
+        (sp.exp(X) * cdf(a + b * X), np.exp(0.5) * norm.cdf(2.5 / r)),
+    ]
+    for integrand, value in facts:
+        found = hd.expect(integrand, [X], cov=sp.Matrix([[1]]), policy="exact")
+        assert float(found.evaluate()) == pytest.approx(value, rel=1e-13), integrand
+
+
+@pytest.mark.parametrize("shift", [(1, 0.5), (-1, 0.5), (1, -2), (-0.3, -0.7), (0, 1), (1, 0), (-1, 0)])
+def test_two_shifted_signs_by_owen(shift: tuple[float, float]) -> None:
+    from scipy.stats import multivariate_normal, norm
+
+    a, b = shift
+    found = hd.expect(sp.sign(X + a) * sp.sign(S + b), [X, S], policy="exact")
+    orthant = multivariate_normal(mean=[0, 0], cov=A2).cdf([a, b])
+    expected = 4 * orthant - 2 * norm.cdf(a / np.sqrt(A2[0, 0])) - 2 * norm.cdf(b / np.sqrt(A2[1, 1])) + 1
+    assert float(found.evaluate(A2)) == pytest.approx(expected, abs=1e-9)
+
+
+def test_trigonometric_moments_by_the_characteristic_function() -> None:
+    assert hd.expect(sp.cos(X) * S**2, [X, S]).expr == (B22 - B12**2) * sp.exp(-B11 / 2)
+    for integrand in (sp.sin(2 * X - S + 1) * X, sp.cos(X) ** 3 * sp.exp(S), sp.sin(X) * sp.cos(S) * sp.sin(X + S)):
+        expected = reference.gaussian_mean(reference.scalar_function([X, S], integrand), A2)
+        assert float(hd.expect(integrand, [X, S], policy="exact").evaluate(A2)) == pytest.approx(expected, rel=1e-9)

@@ -16,15 +16,14 @@ _SHIFT = sp.Symbol("tau_", real=True)
 
 
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
-    """E[delta(u) p] = density of u at 0 times E[p | u = 0]; a derivative of delta by differentiating in a shift."""
+    """E[delta(u) p] = density of u at 0 times E[p | u = 0]; delta'(u) = d/dtau delta(u + tau) at tau = 0."""
     if not term.deltas:
         return None
     (form, order), *rest = term.deltas
     if order:
-        raise ExpectationError(
-            f"the integrand contains a derivative of a delta function at {form.expr(gaussian.variables)} = 0",
-            remedy="the loss has a jump there, whose second derivative this rule set does not integrate",
-        )
+        shifted = replace(form, constant=form.constant + _SHIFT)
+        plain = replace(term, deltas=((shifted, 0), *rest))
+        return Reduction(parts=(Part(sp.S.One, plain, gaussian, shift=_SHIFT, order=order),))
     variance = tidy(gaussian.cov_of(form, form))
     if variance == 0:
         raise ExpectationError(

@@ -54,7 +54,7 @@ def _merged(waves: list[Wave]) -> list[Wave]:
 
 
 def _product(wave: Wave, form: Form, is_sine: bool) -> list[Wave]:
-    """cos a cos b = (cos(a-b) + cos(a+b))/2, sin a sin b = (cos(a-b) - cos(a+b))/2, sin a cos b = ..."""
+    """By cos a cos b = (cos(a-b) + cos(a+b))/2, sin a sin b = (cos(a-b) - cos(a+b))/2, sin a cos b = ..."""
     coefficient, phase, sine = wave
     half = coefficient / 2
     plus, minus = _combined(phase, form, 1), _combined(phase, form, -1)
