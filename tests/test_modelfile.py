@@ -282,11 +282,23 @@ def test_data_table(tmp_path: Path) -> None:
         read_text(source + '[problem]\nlearning_rate = 0.3\nstart = {kind = "random"}\n')
 
 
-@pytest.mark.parametrize("name", ["phase_retrieval", "digits"])
-def test_shipped_files_read(name: str) -> None:
-    file = read(Path(hd.__file__).parent / "models" / f"{name}.toml")
-    assert file.problem.spectrum.d == {"phase_retrieval": 2000, "digits": 1000}[name]
-    assert file.text.startswith("#")
+SHIPPED = sorted((Path(hd.__file__).parent / "models").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_files_read(path: Path) -> None:
+    """Each declares in full what the zoo has under the same name, and says how to run it."""
+    file = read(path)
+    assert f"hdsym run hdsym/models/{path.name}" in file.text
+    assert file.folder == Path("out") / path.stem
+    make = MODELS.get(path.stem, hd.zoo.least_squares)
+    expected = make("bernoulli") if path.stem == "logistic" else make()
+    assert (file.model.loss, file.model.link, file.model.noise) == (expected.loss, expected.link, expected.noise)
+    assert file.problem.spectrum.d == {"phase_retrieval": 2000}.get(path.stem, 1000)
+
+
+def test_every_zoo_model_has_a_file() -> None:
+    assert {path.stem for path in SHIPPED} == {*MODELS, "digits"}
 
 
 @given(st.text(max_size=80))
