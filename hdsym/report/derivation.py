@@ -1,0 +1,177 @@
+"""What a report says about the theory: the declaration, the formulas, the rules and the tree of steps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup, escape
+
+from ..cas import Expr
+from ..laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
+from .motion import motion
+from .typeset import expression, formula, mathml, name_latex
+
+if TYPE_CHECKING:
+    from ..derive import Derivation
+    from ..expectation.rule import Step
+    from ..model import Model
+
+__all__ = ["Entry", "Node", "RuleRow", "conditions", "declaration", "formulas", "quantities", "references", "rules"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of a list of formulas: what it is, in words, and the formula."""
+
+    title: str
+    math: Markup
+
+
+@dataclass(frozen=True)
+class RuleRow:
+    """A rule: its name, identity and reference, and how often it was applied."""
+
+    name: str
+    identity: Markup
+    reference: Markup
+    count: int
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of a derivation with the steps below it."""
+
+    rule: str
+    math: Markup
+    exact: bool
+    children: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One derived quantity and the number of steps it took."""
+
+    title: str
+    symbol: Markup
+    exact: bool
+    count: int
+    root: Node
+
+
+def declaration(model: Model) -> list[Entry]:
+    """Loss, label and noise of a model."""
+    students = ",".join(name_latex(s.name) for s in model.students)
+    if model.link is None:
+        inside = ", ".join(name_latex(s.name) for s in (*model.students, *model.teachers, *_noise(model)))
+        return [Entry("outer function", formula(f"f({inside})", model.loss)), *_noise_entry(model)]
+    label = name_latex(model.label.name) if model.label is not None else "y"
+    entries = [Entry("loss", formula(rf"f({students},{label})", model.loss))]
+    if isinstance(model.link, Bernoulli):
+        teachers = ",".join(name_latex(s.name) for s in model.teachers)
+        left = rf"\mathbb{{P}}({label} = 1 \mid {teachers})"
+        entries.append(Entry("label, sampled: 1 or 0", formula(left, model.link.probability)))
+    else:
+        entries.append(Entry("label", formula(label, model.link)))
+    return entries + _noise_entry(model)
+
+
+def _noise(model: Model) -> tuple[Expr, ...]:
+    return () if model.noise_symbol is None else (model.noise_symbol,)
+
+
+def _noise_entry(model: Model) -> list[Entry]:
+    law = model.noise
+    if law is None:
+        return []
+    name = name_latex(law.symbol.name)
+    if isinstance(law, Normal):
+        text = rf"{name} \sim \mathcal{{N}}({expression(law.mean)},\, {expression(law.std**2)})"
+    elif isinstance(law, Uniform):
+        text = rf"{name} \sim \mathcal{{U}}[{expression(law.low)},\, {expression(law.high)}]"
+    elif isinstance(law, Rademacher | Discrete):
+        pairs = zip(law.values, law.probabilities, strict=True)
+        return [
+            Entry(
+                "noise, discrete",
+                Markup("; ").join(
+                    mathml(rf"\mathbb{{P}}({name} = {expression(value)}) = {expression(weight)}")
+                    for value, weight in pairs
+                ),
+            )
+        ]
+    else:
+        text = rf"{name} \sim \mathrm{{{type(law).__name__}}}"
+    return [Entry("noise", mathml(text))]
+
+
+def formulas(theory: Derivation) -> list[Entry]:
+    """Risk, gradient, Fisher matrix and the equations of motion, entry by entry."""
+    entries = [Entry("risk", formula("h(B)", theory.risk))]
+    for title, letter, matrix in (("gradient", "H", theory.gradient), ("Fisher matrix", "I", theory.fisher)):
+        rows, columns = matrix.shape
+        for i, j in ((i, j) for i in range(rows) for j in range(columns) if letter == "H" or i <= j):
+            entries.append(Entry(title, formula(name_latex(f"{letter}{i + 1}{j + 1}"), matrix[i, j])))
+    for name, rate in theory.odes.items():
+        entries.append(Entry("ODE of a mode", motion(name, rate)))
+    entries.append(Entry("overlaps", mathml(r"B = \sum_{\lambda} \lambda\, G(\lambda)", display=True)))
+    return entries
+
+
+def conditions(theory: Derivation) -> list[Markup]:
+    """Inequalities under which the formulas hold."""
+    found = dict.fromkeys(c for _, entry in theory.formulas.all() for c in entry.conditions)
+    return [mathml(f"{expression(condition)} > 0") for condition in found]
+
+
+def references(model: Model) -> list[Markup]:
+    """The references of a model, arXiv numbers as links."""
+    return [linked(reference) for reference in model.references]
+
+
+def linked(text: str) -> Markup:
+    """Escaped text whose arXiv numbers are links; the only links a report has."""
+    safe = str(escape(text))
+    link = r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>'
+    return Markup(re.sub(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", link, safe))  # escaped above
+
+
+def rules(theory: Derivation) -> list[RuleRow]:
+    """Every rule used, in order of first use."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for root in theory.steps.values():
+        for step in _walk(root):
+            key = (step.rule, step.identity, step.reference)
+            counts[key] = counts.get(key, 0) + 1
+    return [RuleRow(name, _identity(identity), linked(ref), n) for (name, identity, ref), n in counts.items()]
+
+
+def _identity(text: str) -> Markup:
+    """An identity and what it defines, each in its own ``math`` element, so that a long list wraps."""
+    pieces = re.split(r"(?<=,)\s*(?:\\quad|\\qquad|\\;)", text)
+    return Markup(" <wbr>").join(mathml(piece) for piece in pieces)
+
+
+def _walk(step: Step) -> Iterator[Step]:
+    yield step
+    for child in step.children:
+        yield from _walk(child)
+
+
+_TITLES = {"r": "risk", "H": "gradient", "I": "Fisher matrix"}
+
+
+def quantities(theory: Derivation) -> list[Quantity]:
+    """The tree of steps of every derived quantity."""
+    found = []
+    for name, root in theory.steps.items():
+        symbol = mathml("h(B)" if name == "risk" else name_latex(name))
+        found.append(Quantity(_TITLES[name[0]], symbol, root.exact, sum(1 for _ in _walk(root)), _node(root)))
+    return found
+
+
+def _node(step: Step) -> Node:
+    left = rf"\mathbb{{E}}\left[{expression(step.before)}\right]"
+    return Node(step.rule, formula(left, step.after, display=False), step.exact, tuple(map(_node, step.children)))

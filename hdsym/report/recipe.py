@@ -1,0 +1,139 @@
+"""How to get the same numbers again, as Python that can be pasted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..cas import Expr, sp
+from ..laws import Bernoulli, Discrete, Normal, Uniform
+from ..start import OverlapStart, RandomStart
+from ..symbols import Parameter, t
+
+if TYPE_CHECKING:
+    from ..model import Model
+    from ..problem import Problem
+    from ..results import Ensemble
+
+__all__ = ["declaration", "recipe"]
+
+
+class _Python(sp.StrPrinter):  # type: ignore[misc]  # sympy is untyped
+    """Expressions as Python that needs ``import sympy as sp`` and ``import hdsym as hd``; rationals stay exact."""
+
+    def _print_Function(self, expr: Expr) -> str:
+        name = type(expr).__name__
+        home = "hd" if name in ("sigmoid", "softplus", "relu") else "sp"
+        return f"{home}.{name}({', '.join(self._print(arg) for arg in expr.args)})"
+
+    _print_Max = _print_Min = _print_Function
+
+    def _print_Rational(self, expr: Expr) -> str:
+        return f"sp.Rational({expr.p}, {expr.q})"
+
+    def _print_Pow(self, expr: Expr, rational: bool = False) -> str:
+        if expr.exp == sp.Rational(1, 2):
+            return f"sp.sqrt({self._print(expr.base)})"
+        return str(super()._print_Pow(expr, rational=True))
+
+    def _print_Pi(self, _: Expr) -> str:
+        return "sp.pi"
+
+    def _print_Exp1(self, _: Expr) -> str:
+        return "sp.E"
+
+    def _print_Symbol(self, expr: Expr) -> str:
+        return "hd.t" if expr == t else str(expr.name)
+
+
+def _code(expr: Expr) -> str:
+    return str(_Python().doprint(expr))
+
+
+def recipe(model: Model, problem: Problem | None, runs: Ensemble | None, from_file: bool) -> str:
+    """The lines that repeat a report: from the model file it prints, or from the declaration written out."""
+    if from_file:
+        lines = ["import hdsym as hd", "from hdsym.modelfile import read", ""]
+        lines += ['file = read("model.toml")  # the model file printed below', "theory = hd.derive(file.model)"]
+        names = ("file.model", "file.problem")
+    else:
+        lines = [declaration(model), "theory = hd.derive(model)"]
+        lines += [] if problem is None else [_problem(problem)]
+        names = ("model", "problem")
+    if problem is not None:
+        lines.append(f"path = theory.solve({names[1]})")
+    if runs is not None:
+        given = {"runs": runs.runs, "rng": runs.attrs.get("entropy"), "method": runs.attrs.get("method")}
+        given["record"] = runs.time.size - 1
+        settings = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
+        lines.append(f"runs = hd.simulate({', '.join(names)}, {settings})")
+        lines.append("print(hd.compare(path, runs))")
+    return "\n".join(lines)
+
+
+def declaration(model: Model) -> str:
+    """Python that declares `model` again."""
+    lines = ["import sympy as sp", "", "import hdsym as hd", ""]
+    roles = [("student", s) for s in model.students] + [("teacher", s) for s in model.teachers]
+    roles += [("label", model.label)] if model.label is not None else []
+    roles += [("noise", model.noise_symbol)] if model.noise_symbol is not None else []
+    lines += [f'{symbol.name} = hd.{role}("{symbol.name}")' for role, symbol in roles]
+    lines += [_parameter(parameter) for parameter in model.parameters]
+    link = f"hd.Bernoulli({_code(model.link.probability)})" if isinstance(model.link, Bernoulli) else None
+    lines += ["model = hd.Model(", f"    loss={_code(model.loss)},"]
+    lines += [f"    link={link or _code(model.link)},"] if model.link is not None else []
+    lines += [f"    noise={_law(model.noise)},"] if model.noise is not None else []
+    lines += [f"    name={model.name!r},", f"    references={tuple(model.references)!r},", ")"]
+    return "\n".join(lines)
+
+
+def _parameter(parameter: Parameter) -> str:
+    assumption = "positive" if parameter.is_positive else "nonnegative" if parameter.is_nonnegative else None
+    given = [f"default={parameter.default!r}"] if parameter.default is not None else []
+    given += [f"{assumption}=True"] if assumption else []
+    return f"{parameter.name} = hd.parameter({', '.join([repr(parameter.name), *given])})"
+
+
+def _law(law: Any) -> str:
+    name = law.symbol.name
+    if isinstance(law, Normal):
+        return f"hd.Normal({name}, std={_code(law.std)}, mean={_code(law.mean)})"
+    if isinstance(law, Uniform):
+        return f"hd.Uniform({name}, low={_code(law.low)}, high={_code(law.high)})"
+    if isinstance(law, Discrete):
+        values, weights = (", ".join(_code(value) for value in values) for values in (law.values, law.probabilities))
+        return f"hd.Discrete({name}, values=[{values}], probabilities=[{weights}])"
+    return f"hd.{type(law).__name__}({name})"
+
+
+def _problem(problem: Problem) -> str:
+    """The problem as a call; what was made from arrays is named in a comment, since a report does not hold it."""
+    spectrum, start = _spectrum(problem), _start(problem)
+    rate = problem.learning_rate
+    gamma = None if rate.expr is None else _code(rate.expr) if rate.kind == "expression" else repr(rate.value)
+    if spectrum is None or start is None or gamma is None or problem.data is not None:
+        described = "; ".join(f"{name}: {value}" for name, value in problem.describe().items())
+        return f"problem = ...  # made from arrays or functions that a page cannot hold: {described}"
+    extra = {"delta": problem.delta, "batch_size": problem.batch_size, "parameters": dict(problem.parameters)}
+    plain = {"delta": 0.0, "batch_size": 1, "parameters": {}}
+    lines = ["problem = hd.Problem(", f"    spectrum={spectrum},", f"    start={start},", f"    learning_rate={gamma},"]
+    lines += [f"    {name}={value!r}," for name, value in extra.items() if value != plain[name]]
+    return "\n".join([*lines, f"    horizon={problem.horizon!r},", ")"])
+
+
+def _spectrum(problem: Problem) -> str | None:
+    label = problem.spectrum.label
+    if label == "identity":
+        return "hd.spectrum.identity()"
+    return f"hd.spectrum.{label}" if label.startswith(("identity(", "power_law(")) else None
+
+
+def _start(problem: Problem) -> str | None:
+    start = problem.start
+    if isinstance(start, RandomStart):
+        values = {"norm": start.norm, "cosine": start.cosine, "teacher_norm": start.teacher_norm, "rng": start.entropy}
+        return f"hd.start.random({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+    if isinstance(start, OverlapStart):
+        k, gram = start.n_student, start.gram
+        blocks = {"Q": gram[:k, :k], "M": gram[:k, k:], "T": gram[k:, k:]}
+        return f"hd.start.overlaps({', '.join(f'{name}={block.tolist()!r}' for name, block in blocks.items())})"
+    return None

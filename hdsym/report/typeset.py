@@ -1,0 +1,108 @@
+"""From sympy expressions to MathML that browsers draw without scripts, in pieces that may wrap between terms."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from latex2mathml.converter import convert_to_element
+from markupsafe import Markup
+
+from ..cas import Expr, latex, sp
+from ..symbols import overlap_matrix
+from .mathtree import serialise
+
+__all__ = ["expression", "formula", "mathml", "name_latex"]
+
+_GREEK = (
+    *(
+        "alpha",
+        "beta",
+        "gamma",
+        "delta",
+        "epsilon",
+        "zeta",
+        "eta",
+        "theta",
+        "iota",
+        "kappa",
+        "lambda",
+        "mu",
+        "nu",
+        "xi",
+    ),
+    *("pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
+)
+_NAMES = {
+    **{name: rf"\{name}" for name in _GREEK},
+    **{name.capitalize(): rf"\{name.capitalize()}" for name in ("gamma", "delta", "theta", "lambda", "xi", "pi")},
+    **{name.capitalize(): rf"\{name.capitalize()}" for name in ("sigma", "upsilon", "phi", "psi", "omega")},
+    "eps": r"\varepsilon",
+    "lam": r"\lambda",
+    "batch": "b",
+}
+
+
+def name_latex(name: str) -> str:
+    """LaTeX of a symbol's name: B11 has an index, noise_std an upright base and an upright index, eps is Greek."""
+    base, *rest = [piece for piece in name.split("_") if piece] or [name]
+    match = re.fullmatch(r"(.*?\D)(\d+)", base)
+    if match:
+        base, rest = match[1], [match[2], *rest]
+    return _word(base) + (rf"_{{{','.join(map(_word, rest))}}}" if rest else "")
+
+
+def _word(piece: str) -> str:
+    if piece in _NAMES:
+        return _NAMES[piece]
+    if piece.isdigit() or (len(piece) == 1 and piece != "_"):
+        return piece
+    escaped = piece.replace("_", r"\_")
+    return rf"\mathrm{{{escaped}}}"
+
+
+def expression(expr: Expr) -> str:
+    """LaTeX of an expression in the report's notation: a covariance that is the whole of B is written B."""
+    expr = _plain(expr)
+    names = {symbol: name_latex(symbol.name) for symbol in expr.atoms(sp.Symbol)}
+    text = str(sp.latex(expr, symbol_names=names, inv_trig_style="full", long_frac_ratio=6))
+    for size in range(2, 5):
+        overlaps = overlap_matrix(size)
+        text = text.replace(str(sp.latex(overlaps, symbol_names=_indexed(size))), "B").replace(latex(overlaps), "B")
+    return text.replace(r"\operatorname{atan}_{2}", r"\mathrm{atan2}")
+
+
+def _plain(expr: Expr) -> Expr:
+    """Declared symbols sort by their role, plain ones by name: x^2 - y, not -y + x^2."""
+    declared = [symbol for symbol in expr.atoms(sp.Symbol) if type(symbol) is not sp.Symbol]
+    return expr.xreplace({symbol: sp.Symbol(symbol.name, **symbol.assumptions0) for symbol in declared})
+
+
+@lru_cache
+def _indexed(size: int) -> dict[Expr, str]:
+    return {symbol: name_latex(symbol.name) for symbol in overlap_matrix(size).free_symbols}
+
+
+def formula(left: str, expr: Expr, *, display: bool = True) -> Markup:
+    """The equation left = expr as several ``math`` elements, one a term, so that it wraps like text."""
+    pieces = [mathml(f"{left} =", display=display)] if left else []
+    for k, term in enumerate(_plain(expr).as_ordered_terms()):
+        text = expression(term)
+        signed = text if k == 0 or text.startswith("-") else f"+ {text}"
+        pieces.append(mathml(signed, display=display, infix=k > 0))
+    return Markup("<wbr>").join(pieces)
+
+
+@lru_cache(maxsize=4096)
+def mathml(text: str, *, display: bool = False, infix: bool = False) -> Markup:
+    """LaTeX as one MathML element.
+
+    Parameters
+    ----------
+    display:
+        Full-size fractions, sums and integrals.
+    infix:
+        The leading sign joins this piece to the one before it and is spaced accordingly.
+    """
+    tree = convert_to_element(text, display="block" if display else "inline")
+    return Markup(serialise(tree, display=display, infix=infix))  # escaped by it
