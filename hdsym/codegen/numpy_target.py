@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from ..cas import Symbol, free_symbols, sp
-from ..ir.nodes import Assign, Function, Integral, ModeEquation, Program
+from ..ir.nodes import Assign, Function, LineIntegral, ModeEquation, Program, Statement
 from .printer import NumpyPrinter
 
 __all__ = ["context", "function_context"]
@@ -42,6 +42,7 @@ def context(program: Program) -> dict[str, Any]:
         "uses_special": "special." in body,
         "quadrature": bool(program.dimensions),
         "quadrature_2d": 2 in program.dimensions,
+        "unit_integral": any(function.has_line_integral for function in program.functions),
         "cores": cores,
         "conditions": [str(c) for _, c in program.conditions.formulas] if program.conditions else [],
         "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
@@ -67,6 +68,7 @@ def function_context(function: Function) -> dict[str, Any]:
         "uses_special": "special." in "\n".join([*core["body"], core["returns"]]),
         "quadrature": bool(dimensions),
         "quadrature_2d": 2 in dimensions,
+        "unit_integral": function.has_line_integral,
     }
 
 
@@ -109,10 +111,12 @@ def _core(function: Function, parameters: list[str]) -> dict[str, Any]:
     }
 
 
-def _statement(statement: Assign | Integral) -> str:
+def _statement(statement: Statement) -> str:
     target = statement.target.name
     if isinstance(statement, Assign):
         return _line(target, _print(statement.value))
+    if isinstance(statement, LineIntegral):
+        return _call(f"{target} = unit_integral", [f"lambda {statement.variable.name}: {_print(statement.integrand)}", "refine"])
     names = ", ".join(variable.name for variable in statement.variables)
     kinks = [f"({''.join(f'{_print(k)}, ' for k in axis)})" for axis in statement.kinks]
     body = _print(statement.integrand)

@@ -9,7 +9,7 @@ from ..errors import ExpectationError
 from .gaussian import Gaussian
 from .integral import GaussianIntegral
 from .rule import Part, Reduction, Rule, Step
-from .rules import EXACT, NUMERICAL
+from .rules import EXACT, INTEGRALS, NUMERICAL
 from .rules.errorfunction import ERROR_FUNCTION
 from .rules.moments import monomial_moment
 from .rules.numerical import integral_of
@@ -104,7 +104,7 @@ class Engine:
         """
         if integrand.has(sp.DiracDelta):
             return False
-        largest: int = max(node.dimension for node in value.atoms(GaussianIntegral))
+        largest: int = max((node.dimension for node in value.atoms(GaussianIntegral)), default=0)
         return len(opaque_forms(integrand, gaussian)) <= largest
 
     def _whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
@@ -136,10 +136,11 @@ class Engine:
                 pass
         if lookahead or self.policy == "exact":
             raise _NotExactError(f"E[{term.expr(gaussian.variables)}]")
-        numerical = NUMERICAL.apply(term, gaussian)
-        if numerical is None:  # the numerical rule is total
-            raise ExpectationError(f"no rule applies to E[{term.expr(gaussian.variables)}]")
-        return self._finish(NUMERICAL, numerical, term, gaussian, lookahead)
+        for rule in INTEGRALS:
+            reduction = rule.apply(term, gaussian)
+            if reduction is not None:
+                return self._finish(rule, reduction, term, gaussian, lookahead)
+        raise ExpectationError(f"no rule applies to E[{term.expr(gaussian.variables)}]")  # the last rule is total
 
     def _finish(self, rule: Rule, reduction: Reduction, term: Term, gaussian: Gaussian, lookahead: bool) -> Outcome:
         outcomes = [self._part(part, lookahead) for part in reduction.parts]

@@ -7,7 +7,7 @@ from typing import Any
 from ..cas import Expr, Matrix, Symbol, sp
 from ..errors import ExpectationError
 
-__all__ = ["GaussianIntegral", "integration_variables"]
+__all__ = ["GaussianIntegral", "UnitIntegral", "integration_variables"]
 
 _NAMES = "uvwz"
 
@@ -107,6 +107,59 @@ class GaussianIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
         else:
             law = f"{printer._print(list(self.mean))}, {printer._print(self.cov.tolist())}"
         return f"E[{printer._print(self.integrand)}; {names} ~ N({law})]"
+
+    def _pretty(self, printer: Any) -> Any:
+        from sympy.printing.pretty.stringpict import prettyForm
+
+        return prettyForm(self._sympystr(sp.StrPrinter()))
+
+
+class UnitIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
+    """int_0^1 integrand(tau) dtau, to be evaluated by a fixed Gauss rule that resolves a root singularity at one.
+
+    Arguments: the integrand and its variable; everything else in the integrand is free.
+    """
+
+    def __new__(cls, integrand: Expr, variable: Symbol) -> UnitIntegral:
+        node: UnitIntegral = sp.Expr.__new__(cls, integrand, variable)
+        return node
+
+    is_commutative = True
+
+    @property
+    def integrand(self) -> Expr:
+        return self.args[0]
+
+    @property
+    def variable(self) -> Symbol:
+        return self.args[1]
+
+    @property
+    def free_symbols(self) -> set[Symbol]:
+        return set(self.args[0].free_symbols) - {self.args[1]}
+
+    @property
+    def bound_symbols(self) -> list[Symbol]:
+        return [self.args[1]]
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_subs(self, old: Expr, new: Expr) -> Expr | None:
+        return self if old == self.variable else None
+
+    def _eval_derivative(self, symbol: Symbol) -> Expr:
+        if symbol not in self.free_symbols:
+            return sp.S.Zero
+        return UnitIntegral(self.integrand.diff(symbol), self.variable)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        name = printer._print(self.variable)
+        body = rf"\int_0^1 {printer._print(self.integrand)}\, \mathrm{{d}}{name}"
+        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"integral({printer._print(self.integrand)}; {printer._print(self.variable)} = 0..1)"
 
     def _pretty(self, printer: Any) -> Any:
         from sympy.printing.pretty.stringpict import prettyForm

@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING
 
 from ..cas import Expr, Symbol, free_symbols, sp
 from ..errors import CodegenError
-from ..expectation.integral import GaussianIntegral
+from ..expectation.integral import GaussianIntegral, UnitIntegral
 from ..laws import Bernoulli
 from ..model import Model
 from ..symbols import overlap_matrix
-from .nodes import Assign, Function, Integral, ModeEquation, Output, ParameterSlot, Program, RuleNote
+from .nodes import (
+    Assign,
+    Function,
+    Integral,
+    LineIntegral,
+    ModeEquation,
+    Output,
+    ParameterSlot,
+    Program,
+    RuleNote,
+    Statement,
+)
 from .stable import stabilise
 
 if TYPE_CHECKING:
@@ -115,13 +126,16 @@ def lower_function(
     formulas = [pair for _, _, pairs in groups for pair in pairs]
     expressions = [expr.xreplace(renamed) for _, expr in formulas]
     integrals = _integrals(expressions)
-    names = {node: sp.Symbol(f"E{k}", real=True) for k, node in enumerate(integrals, start=1)}
+    lines = sorted({node for expr in expressions for node in expr.atoms(UnitIntegral)}, key=str)
+    names = {node: sp.Symbol(f"E{k}", real=True) for k, node in enumerate([*integrals, *lines], start=1)}
     plain = [stabilise(expr.xreplace(names)) for expr in expressions]
     laws = [stabilise(entry) for node in integrals for entry in (*node.mean, *node.cov)]
     temporaries = (sp.Symbol(f"c{k}", real=True) for k in range(1, 10_000))
     shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
     law_values, values = reduced[: len(laws)], reduced[len(laws) :]
-    body = _order([Assign(symbol, value) for symbol, value in shared], _plans(integrals, names, law_values))
+    assigns = [Assign(symbol, value) for symbol, value in shared]
+    over_unit = [LineIntegral(names[node], stabilise(node.integrand), node.variable) for node in lines]
+    body = _order([*assigns, *_plans(integrals, names, law_values), *over_unit])
     outputs, position = [], 0
     for group, shape, pairs in groups:
         outputs.append(Output(group, shape, tuple(values[position : position + len(pairs)])))
@@ -134,9 +148,7 @@ def _integrals(expressions: list[Expr]) -> list[GaussianIntegral]:
     return sorted(nodes, key=lambda node: (node.dimension, sp.default_sort_key(node.integrand), str(node)))
 
 
-def _plans(
-    integrals: list[GaussianIntegral], names: dict[GaussianIntegral, Symbol], values: list[Expr]
-) -> list[Integral]:
+def _plans(integrals: list[GaussianIntegral], names: dict[Expr, Symbol], values: list[Expr]) -> list[Integral]:
     plans, position = [], 0
     for node in integrals:
         count = node.dimension
@@ -165,12 +177,12 @@ def _kinks(integrand: Expr, axis: Symbol, variables: tuple[Symbol, ...]) -> tupl
     return tuple(sorted(positions, key=sp.default_sort_key))
 
 
-def _order(assigns: list[Assign], integrals: list[Integral]) -> tuple[Assign | Integral, ...]:
+def _order(statements: list[Statement]) -> tuple[Statement, ...]:
     """Each statement after those it needs: shared subexpressions may contain integrals and the other way round."""
-    pending: list[Assign | Integral] = [*assigns, *integrals]
+    pending = list(statements)
     own = {statement.target for statement in pending}
     done: set[Symbol] = set()
-    ordered: list[Assign | Integral] = []
+    ordered: list[Statement] = []
     while pending:
         ready = next(s for s in pending if not (_needs(s) & own) - done)
         pending.remove(ready)
@@ -179,8 +191,10 @@ def _order(assigns: list[Assign], integrals: list[Integral]) -> tuple[Assign | I
     return tuple(ordered)
 
 
-def _needs(statement: Assign | Integral) -> set[Symbol]:
+def _needs(statement: Statement) -> set[Symbol]:
     if isinstance(statement, Assign):
         return set(free_symbols(statement.value))
+    if isinstance(statement, LineIntegral):
+        return set(free_symbols(statement.integrand)) - {statement.variable}
     exprs = (*statement.mean, *statement.cov, statement.integrand)
     return {symbol for expr in exprs for symbol in free_symbols(expr)} - set(statement.variables)

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from ..cas import Expr, Symbol
 
-__all__ = ["Assign", "Function", "Integral", "ModeEquation", "Output", "ParameterSlot", "Program", "RuleNote"]
+__all__ = [
+    "Assign",
+    "Function",
+    "Integral",
+    "LineIntegral",
+    "ModeEquation",
+    "Output",
+    "ParameterSlot",
+    "Program",
+    "RuleNote",
+    "Statement",
+]
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,21 @@ class Integral:
 
 
 @dataclass(frozen=True)
+class LineIntegral:
+    """target = int_0^1 integrand(variable) d variable, elementwise over batch axes.
+
+    The integrand may have a root singularity at one, and is smooth elsewhere.
+    """
+
+    target: Symbol
+    integrand: Expr
+    variable: Symbol
+
+
+Statement: TypeAlias = "Assign | Integral | LineIntegral"
+
+
+@dataclass(frozen=True)
 class Output:
     """A value of shape `shape` (row by row) that a function returns."""
 
@@ -74,13 +101,18 @@ class Function:
 
     name: str
     inputs: tuple[Symbol, ...]
-    body: tuple[Assign | Integral, ...]
+    body: tuple[Statement, ...]
     outputs: tuple[Output, ...]
     formulas: tuple[tuple[str, Expr], ...]
 
     def integrals(self) -> Iterator[Integral]:
         """The quadrature plans in the body."""
         return (statement for statement in self.body if isinstance(statement, Integral))
+
+    @property
+    def has_line_integral(self) -> bool:
+        """Whether an integral over the unit interval occurs."""
+        return any(isinstance(statement, LineIntegral) for statement in self.body)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ Rules used
     polynomial moments (Isserlis (1918))
     Stein's lemma (Stein (1981))
     condition on a delta function (Gaussian conditioning)
-    orthant probability (Sheppard (1899))
+    orthant probability (Sheppard (1899); Owen (1956))
 
 References
     E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, Hitting the High-Dimensional Notes, arXiv:2308.08977

@@ -31,7 +31,7 @@ Rules used
     polynomial moments (Isserlis (1918))
     error function as a sign (Saad and Solla, Phys. Rev. E 52 (1995))
     change of variables (linearity of the Gaussian)
-    orthant probability (Sheppard (1899))
+    orthant probability (Sheppard (1899); Owen (1956))
     tilt the Gaussian (completing the square)
     Stein's lemma (Stein (1981))
     condition on a delta function (Gaussian conditioning)

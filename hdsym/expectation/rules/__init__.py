@@ -11,6 +11,7 @@ from .delta import DELTA
 from .moments import MOMENTS
 from .numerical import NUMERICAL
 from .parity import PARITY
+from .plackett import PLACKETT
 from .signs import SIGNS
 from .stein import STEIN
 from .tilt import TILT
@@ -20,4 +21,7 @@ from .variables import VARIABLES
 EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, TRIGONOMETRIC, VARIABLES, STEIN, SIGNS)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
-__all__ = ["EXACT", "NUMERICAL"]
+INTEGRALS: tuple[Rule, ...] = (PLACKETT, NUMERICAL)
+"""Rules that leave an integral, the special ones first; the last always applies."""
+
+__all__ = ["EXACT", "INTEGRALS", "NUMERICAL"]
