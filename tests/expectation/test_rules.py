@@ -292,7 +292,7 @@ def test_trigonometric_moments_by_the_characteristic_function() -> None:
 FOUR = [
     (sp.Heaviside(X) * sp.Heaviside(S) * hd.relu(Z) * hd.relu(W), 0.05287404590750659),
     (sp.sign(X) * sp.sign(S) * sp.sign(Z) * sp.sign(W), None),
-    (sp.Abs(X) * sp.sign(S) * sp.sign(Z) * W, None),
+    (sp.Abs(X) * sp.sign(S) * sp.sign(Z) * sp.Abs(W), None),
 ]
 
 
