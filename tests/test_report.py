@@ -121,6 +121,7 @@ def test_theory_alone(name: str) -> None:
             assert rule in page.visible
             assert reference in page.visible
     assert ("≈" in page.visible) == (not theory.exact)
+    assert ("where" in page.words) == (name in ("logistic", "bernoulli"))
     assert page.tags["figure"] == 0
     assert 'class="verdict' not in text
 

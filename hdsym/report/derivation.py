@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from ..cas import Expr
+from ..functions import sigmoid, softplus
 from ..laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
 from .motion import motion
 from .typeset import expression, formula, mathml, name_latex
@@ -19,7 +20,18 @@ if TYPE_CHECKING:
     from ..expectation.rule import Step
     from ..model import Model
 
-__all__ = ["Entry", "Node", "RuleRow", "conditions", "declaration", "formulas", "quantities", "references", "rules"]
+__all__ = [
+    "Entry",
+    "Node",
+    "RuleRow",
+    "conditions",
+    "declaration",
+    "definitions",
+    "formulas",
+    "quantities",
+    "references",
+    "rules",
+]
 
 
 @dataclass(frozen=True)
@@ -105,6 +117,18 @@ def _noise_entry(model: Model) -> list[Entry]:
     else:
         text = rf"{name} \sim \mathrm{{{type(law).__name__}}}"
     return [Entry("noise", mathml(text))]
+
+
+def definitions(theory: Derivation) -> list[Entry]:
+    """What the less common functions in the formulas mean."""
+    link = theory.model.link.probability if isinstance(theory.model.link, Bernoulli) else theory.model.link
+    shown = [theory.model.loss, theory.risk, *theory.gradient, *theory.fisher, *([] if link is None else [link])]
+    meanings = {
+        sigmoid: r"\sigma(u) = \frac{1}{1 + e^{-u}}",
+        softplus: r"\mathrm{softplus}(u) = \log(1 + e^u)",
+    }
+    used = [text for function, text in meanings.items() if any(expr.has(function) for expr in shown)]
+    return [Entry("where", mathml(text, display=True)) for text in used]
 
 
 def formulas(theory: Derivation) -> list[Entry]:

@@ -49,7 +49,12 @@ def _inline(text: str) -> Markup:
 
     body = text[text.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style[^>]*>.*?</style>", "", body, flags=re.DOTALL)
-    colours = {"#000000": "currentColor", THEORY: "var(--theory)", SIMULATION: "var(--simulation)"}
+    colours = {
+        "#000000": "currentColor",
+        "#ffffff": "var(--paper)",
+        THEORY: "var(--theory)",
+        SIMULATION: "var(--simulation)",
+    }
     for colour, name in colours.items():
         body = body.replace(colour, name)
     label = 'role="img" aria-label="Theory and simulation against time" fill="currentColor" stroke-linejoin="round"'

@@ -65,7 +65,7 @@ def render(
         "lead": _lead(problem, path, runs),
         "verdict": None if verdict is None else _judgement(verdict),
         "figure": figure(path, runs, verdict),
-        "declaration": derivation.declaration(theory.model),
+        "declaration": derivation.declaration(theory.model) + derivation.definitions(theory),
         "references": derivation.references(theory.model),
         "setting": setting(theory.model),
         "formulas": derivation.formulas(theory),
@@ -120,6 +120,9 @@ def _lead(problem: Problem | None, path: Trajectory | None, runs: Ensemble | Non
         return "The high-dimensional limit of one-pass SGD, derived from the declaration of the model."
     d = problem.spectrum.d
     where = "" if d is None else f" in dimension d = {d}"
+    if runs is not None and path is not None and runs.attrs.get("method") == "data":
+        rows = f"SGD on resampled rows of real data{where}, {runs.runs} runs"
+        return f"{rows}, against the high-dimensional limit for Gaussian data of the same covariance."
     if runs is not None and path is not None:
         return f"One-pass SGD{where}, {runs.runs} runs, against its high-dimensional limit."
     return f"The high-dimensional limit of one-pass SGD{where}, {'solved' if path is not None else 'derived'}."
