@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.metadata
 import os
 import re
@@ -9,6 +10,9 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import hdsym
 
@@ -51,3 +55,26 @@ def test_source_files_stay_short() -> None:
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > 300
     }
     assert long == {}
+
+
+def imported_packages(folder: Path) -> set[str]:
+    """Top-level names of everything that the modules of a folder import, the standard library apart."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"hdsym"}
+
+
+def test_everything_imported_is_declared() -> None:
+    """Nothing is used that only happens to be installed because something else needs it."""
+    declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
+    optional = {"scikit-learn"}  # the extra `data`, imported only where the digits images are read
+    names = {"sklearn": "scikit-learn"}
+    used = {canonicalize_name(names.get(name, name)) for name in imported_packages(ROOT / "hdsym")}
+    assert used - optional <= declared
+    indirect = {"h5netcdf", "h5py", "numba"}  # xarray writes through the first two, simulation kernels use numba
+    assert declared - indirect <= used
