@@ -9,6 +9,7 @@ __all__ = ["serialise"]
 
 _ROWS = {"math", "mrow", "msqrt", "mstyle", "mtd"}
 _OPENING = {"(", "[", "{", "|", ",", "=", "\N{TILDE OPERATOR}", "\N{DIVIDES}"}
+_TALL = {"mfrac", "msqrt", "mroot", "mtable", "munder", "munderover"}
 _SCRIPTS = {"msub", "msup", "msubsup"}
 _SIGNS = {"+", "\N{MINUS SIGN}"}
 
@@ -71,6 +72,10 @@ def _space(element: ET.Element) -> None:
         _space(child)
     if element.tag not in _ROWS:
         return
+    if _is_bracket(element) and not any(inner.tag in _TALL for inner in element.iter()):
+        for child in element:  # fonts leave room around brackets that may grow
+            if child.text in ("(", ")", "[", "]"):
+                child.set("stretchy", "false")
     spaced: list[ET.Element] = []
     for child in element:
         before = spaced[-1] if spaced else None
