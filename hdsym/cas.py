@@ -72,6 +72,7 @@ def latex(expr: Expr) -> str:
 
 _NUMERIC_NAMES: dict[str, Callable[..., Any]] = {
     "softplus": lambda u: np.logaddexp(0.0, u),
+    "logsumexp": lambda *u: np.logaddexp.reduce(np.broadcast_arrays(*u), axis=0),
     "sign": np.sign,
     "Abs": np.abs,
 }
@@ -90,6 +91,7 @@ def numeric_function(
         "sigmoid": special.expit,
         "erf": special.erf,
         "erfc": special.erfc,
+        "log_ndtr": special.log_ndtr,
         **_NUMERIC_NAMES,
         **(extra or {}),
     }

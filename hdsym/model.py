@@ -11,8 +11,8 @@ from typing import Any
 from . import modelcheck
 from .cas import Expr, Symbol, latex, sp, to_expr
 from .errors import DeclarationError, ParameterError
-from .functions import recognise
 from .laws import Bernoulli, Discrete, NoiseLaw, Rademacher
+from .recognise import recognise
 from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol
 
 __all__ = ["Model", "Outcome"]

@@ -191,7 +191,7 @@ _NUMBERS: dict[str, Callable[..., float]] = {
 }
 
 FUNCTIONS: dict[str, Function] = {
-    **{name: Function(KNOWN[name].cls, number) for name, number in _NUMBERS.items() if name in KNOWN},
+    **{name: Function(KNOWN[name], number) for name, number in _NUMBERS.items() if name in KNOWN},
     "Heaviside": Function(_half_step, _NUMBERS["Heaviside"]),
     "Max": Function(_maximum, max, arity=2),
     "Min": Function(_minimum, min, arity=2),

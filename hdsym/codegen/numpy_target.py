@@ -116,7 +116,9 @@ def _statement(statement: Statement) -> str:
     if isinstance(statement, Assign):
         return _line(target, _print(statement.value))
     if isinstance(statement, LineIntegral):
-        return _call(f"{target} = unit_integral", [f"lambda {statement.variable.name}: {_print(statement.integrand)}", "refine"])
+        return _call(
+            f"{target} = unit_integral", [f"lambda {statement.variable.name}: {_print(statement.integrand)}", "refine"]
+        )
     names = ", ".join(variable.name for variable in statement.variables)
     kinks = [f"({''.join(f'{_print(k)}, ' for k in axis)})" for axis in statement.kinks]
     body = _print(statement.integrand)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..functions import owens_t, sigmoid, softplus
 from ..ir.stable import clipped
+from ..special import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 
 __all__ = ["NumpyPrinter"]
 
@@ -30,6 +30,7 @@ _CALLS: dict[object, str] = {
     sp.erfc: "special.erfc",
     sigmoid: "special.expit",
     owens_t: "special.owens_t",
+    log_ndtr: "special.log_ndtr",
 }
 
 
@@ -112,6 +113,12 @@ class NumpyPrinter:
     def _softplus(self, expr: Expr) -> tuple[str, int]:
         return f"np.logaddexp(0.0, {self(expr.args[0])})", _ATOM
 
+    def _logsumexp(self, expr: Expr) -> tuple[str, int]:
+        text = self(expr.args[0])
+        for arg in expr.args[1:]:
+            text = f"np.logaddexp({text}, {self(arg)})"
+        return text, _ATOM
+
     def _clipped(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
 
@@ -126,5 +133,6 @@ class NumpyPrinter:
         sp.exp: lambda self, e: (f"np.exp({self(e.args[0])})", _ATOM),
         sp.Pow: _pow,
         softplus: _softplus,
+        logsumexp: _logsumexp,
         clipped: _clipped,
     }

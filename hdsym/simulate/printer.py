@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..cas import Expr, Symbol, sp
 from ..errors import SimulationError
-from ..functions import sigmoid, softplus
+from ..special import log_ndtr, logsumexp, sigmoid, softplus
 
 __all__ = ["Block", "block", "code"]
 
@@ -29,6 +29,7 @@ _CALLS: dict[type, str] = {
     sp.Heaviside: "heaviside",
     sigmoid: "sigmoid",
     softplus: "softplus",
+    log_ndtr: "log_ndtr",
 }
 """How each function is called in a kernel; the lower-case ones without ``math.`` are defined in its template."""
 
@@ -70,6 +71,8 @@ def code(expr: Expr, names: Mapping[Symbol, str]) -> str:
         return _product(expr, names)
     if isinstance(expr, sp.Pow):
         return _power(expr.base, expr.exp, names)
+    if isinstance(expr, logsumexp):
+        return _nested("logaddexp", [code(arg, names) for arg in expr.args])
     call = _CALLS.get(expr.func)
     if call is None:
         name = expr.func.__name__
@@ -79,6 +82,13 @@ def code(expr: Expr, names: Mapping[Symbol, str]) -> str:
     # Heaviside carries its value at zero as a second argument; the kernels use 1/2
     args = expr.args[:1] if isinstance(expr, sp.Heaviside) else _sorted(expr)
     return f"{call}({', '.join(code(arg, names) for arg in args)})"
+
+
+def _nested(function: str, arguments: list[str]) -> str:
+    text = arguments[0]
+    for argument in arguments[1:]:
+        text = f"{function}({text}, {argument})"
+    return text
 
 
 def _sorted(expr: Expr) -> list[Expr]:

@@ -25,7 +25,15 @@ def opaque_forms(expr: Expr, gaussian: Gaussian) -> list[Direction]:
 def _collect(expr: Expr, gaussian: Gaussian, found: list[Direction]) -> None:
     if not expr.has(*gaussian.variables):
         return
-    if (expr.is_Add or expr.is_Mul) and gaussian.form(expr) is None:
+    if expr.is_Add and gaussian.form(expr) is None:
+        # the affine terms of a sum are one argument: exp(a - c - f(a - c)) depends on a - c alone
+        affine = [arg for arg in expr.args if gaussian.form(arg) is not None]
+        _collect(sp.Add(*affine), gaussian, found)
+        for arg in expr.args:
+            if arg not in affine:
+                _collect(arg, gaussian, found)
+        return
+    if expr.is_Mul and gaussian.form(expr) is None:
         for arg in expr.args:
             _collect(arg, gaussian, found)
         return

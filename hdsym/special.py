@@ -1,0 +1,125 @@
+"""Functions sympy has no stable form of, as sympy functions: sigmoid, softplus, log-sum-exp, log Phi, Owen's T.
+
+Every target prints them so that they neither overflow nor lose digits for large arguments.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .cas import Expr, sp
+
+__all__ = ["log_ndtr", "logsumexp", "owens_t", "sigmoid", "softplus"]
+
+
+class sigmoid(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
+    """The logistic function 1 / (1 + exp(-u)), evaluated without overflow in every target."""
+
+    @classmethod
+    def eval(cls, u: Expr) -> Expr | None:
+        return sp.Rational(1, 2) if u.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        u = self.args[0]
+        return sigmoid(u) * sigmoid(-u)
+
+    def _eval_is_real(self) -> bool | None:
+        return bool(self.args[0].is_extended_real) or None
+
+    def _eval_is_positive(self) -> bool | None:
+        return bool(self.args[0].is_extended_real) or None
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return (1 / (1 + sp.exp(-self.args[0])))._eval_evalf(prec)
+
+    def _eval_rewrite_as_exp(self, u: Expr, **_: Any) -> Expr:
+        return 1 / (1 + sp.exp(-u))
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\sigma{power}\left({printer._print(self.args[0])}\right)"
+
+
+class softplus(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
+    """log(1 + exp(u)), evaluated without overflow in every target."""
+
+    @classmethod
+    def eval(cls, u: Expr) -> Expr | None:
+        return sp.log(2) if u.is_zero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return sigmoid(self.args[0])
+
+    def _eval_is_real(self) -> bool | None:
+        return bool(self.args[0].is_extended_real) or None
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return sp.log(1 + sp.exp(self.args[0]))._eval_evalf(prec)
+
+    def _eval_rewrite_as_exp(self, u: Expr, **_: Any) -> Expr:
+        return sp.log(1 + sp.exp(u))
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        power = "" if exp is None else f"^{{{exp}}}"
+        return rf"\operatorname{{softplus}}{power}\left({printer._print(self.args[0])}\right)"
+
+
+class logsumexp(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
+    """log(exp(u_1) + ... + exp(u_n)), written relative to one argument: a shift of all arguments factors out.
+
+    logsumexp(a, b, c) becomes c + logsumexp(a - c, b - c, 0), a function of one variable less; with two arguments it is
+    a softplus.
+    """
+
+    @classmethod
+    def eval(cls, *args: Expr) -> Expr | None:
+        if len(args) == 1:
+            return args[0]
+        reference = sp.S.Zero if sp.S.Zero in args else max(args, key=sp.default_sort_key)
+        rest = list(args)
+        rest.remove(reference)
+        if len(rest) == 1:
+            return reference + softplus(rest[0] - reference)
+        wanted = (*sorted((arg - reference for arg in rest), key=sp.default_sort_key), sp.S.Zero)
+        return None if wanted == tuple(args) else reference + cls(*wanted)
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return sp.exp(self.args[argindex - 1] - self)
+
+    def _eval_is_real(self) -> bool | None:
+        return all(arg.is_extended_real for arg in self.args) or None
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return sp.log(sp.Add(*map(sp.exp, self.args)))._eval_evalf(prec)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        inside = ", ".join(printer._print(arg) for arg in self.args)
+        return rf"\operatorname{{logsumexp}}\left({inside}\right)" + ("" if exp is None else f"^{{{exp}}}")
+
+
+class log_ndtr(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like scipy.special's function
+    """log Phi(u), the logarithm of the normal distribution function; finite for every u."""
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        u = self.args[0]
+        return sp.exp(-(u**2) / 2 - log_ndtr(u)) / sp.sqrt(2 * sp.pi)
+
+    def _eval_is_real(self) -> bool | None:
+        return bool(self.args[0].is_extended_real) or None
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return sp.log(sp.erfc(-self.args[0] / sp.sqrt(2)) / 2)._eval_evalf(prec)
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        return rf"\log\Phi\left({printer._print(self.args[0])}\right)" + ("" if exp is None else f"^{{{exp}}}")
+
+
+class owens_t(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
+    """Owen's T(h, a) = (1/2 pi) int_0^a exp(-h^2 (1 + x^2) / 2) / (1 + x^2) dx; appears in results only."""
+
+    def _eval_is_real(self) -> bool | None:
+        return all(arg.is_extended_real for arg in self.args) or None
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        h, a = (printer._print(arg) for arg in self.args)
+        return rf"T\left({h}, {a}\right)" + ("" if exp is None else f"^{{{exp}}}")
