@@ -1,0 +1,202 @@
+"""Figures, through matplotlib's objects: no global state, nothing is left open."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .results import Ensemble, Trajectory
+    from .verdict import Verdict
+
+__all__ = ["figure_bytes", "new_figure", "plot_ensemble", "plot_trajectory", "plot_verdict"]
+
+THEORY = "#0b3c5d"
+SIMULATION = "#d55e00"
+"""Dark blue and vermillion differ in lightness too: told apart by every kind of colour vision, and in grey."""
+
+_CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444")
+"""Okabe and Ito's colours, for several curves."""
+
+_LOG_RANGE = 20.0
+"""Ratio of largest to smallest positive value from which the axis is logarithmic."""
+
+_LABELS = {
+    "distance": r"distance $\|X - X^\star\|^2$",
+    "norm": r"norm $\|X\|$",
+    "teacher_norm": r"norm $\|X^\star\|$",
+    "excess_risk": "excess risk",
+    "overlaps": r"overlaps $W^\top K W$",
+    "gram": r"overlaps $W^\top W$",
+    "learning_rate": r"learning rate $\gamma(t)$",
+}
+
+
+def new_figure(width: float = 6.4, height: float = 4.0) -> Any:
+    """A matplotlib figure that notebooks show when it is the value of a cell, with or without pyplot."""
+    from .notebookfigure import NotebookFigure
+
+    return NotebookFigure(figsize=(width, height), layout="constrained")
+
+
+def figure_bytes(figure: Any, kind: str = "svg") -> bytes:
+    """The figure as ``"svg"``, ``"png"`` or ``"pdf"``; the same figure gives the same bytes."""
+    from matplotlib import rc_context
+
+    buffer = io.BytesIO()
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
+    with rc_context({"svg.hashsalt": "hdsym", "svg.fonttype": "path"}):
+        figure.savefig(buffer, format=kind, dpi=150, metadata=metadata)
+    return buffer.getvalue()
+
+
+def plot_trajectory(path: Trajectory, ax: Any = None, statistic: str = "risk") -> Any:
+    """A line, or one for each entry of a matrix; returns the new figure, or `ax` if one was given."""
+    figure, axes = _axes(ax)
+    curves = _curves(path.variable(statistic).values, path.names)
+    for k, (entry, values) in enumerate(curves.items()):
+        axes.plot(path.time.values, values, color=_colour(k, len(curves), THEORY), lw=1.8, label=entry or "theory")
+    _finish(axes, statistic, np.concatenate(list(curves.values())))
+    if len(curves) > 1 or ax is not None:
+        _legend(axes)
+    return axes if ax is not None else figure
+
+
+def plot_ensemble(runs: Ensemble, ax: Any = None, statistic: str = "risk") -> Any:
+    """Median and 10-90 % band over runs, for each entry of a matrix; returns the new figure, or `ax` if given."""
+    figure, axes = _axes(ax)
+    low, median, high = (_curves(band, runs.names) for band in runs.quantiles(statistic, [0.1, 0.5, 0.9]).values)
+    for k, (entry, values) in enumerate(median.items()):
+        colour = _colour(k, len(median), SIMULATION)
+        label = entry or f"SGD, {runs.runs} runs: median"
+        axes.fill_between(
+            runs.time.values,
+            low[entry],
+            high[entry],
+            color=colour,
+            alpha=0.25,
+            lw=0,
+            label=None if entry else "10-90 %",
+        )
+        axes.plot(runs.time.values, values, color=colour, lw=1.6, label=label)
+    _finish(axes, statistic, np.concatenate(list(median.values())))
+    _legend(axes)
+    return axes if ax is not None else figure
+
+
+def plot_verdict(verdict: Verdict, ax: Any = None) -> Any:
+    """Theory on simulation; without `ax` a figure of all statistics, each with its gap below."""
+    data = verdict.dataset
+    if ax is not None:
+        _compared(ax, data.isel(statistic=0), verdict.runs)
+        _finish_time(ax)
+        _legend(ax)
+        return ax
+    count = int(data.sizes["statistic"])
+    columns = min(count, 3)
+    blocks = -(-count // columns)
+    figure = new_figure(max(6.4, 4.2 * columns), 5.0 * blocks + 0.4)
+    grid = figure.subplots(
+        2 * blocks, columns, squeeze=False, sharex=True, gridspec_kw={"height_ratios": [3, 1.4] * blocks}
+    )
+    for k in range(blocks * columns):
+        top, bottom = grid[2 * (k // columns), k % columns], grid[2 * (k // columns) + 1, k % columns]
+        if k < count:
+            _compared(top, data.isel(statistic=k), verdict.runs)
+            _gap(bottom, data.isel(statistic=k), verdict.bias)
+            _finish_time(bottom)
+        else:
+            top.remove()
+            bottom.remove()
+    handles = [h for axes in grid[:2, 0] for h in axes.get_legend_handles_labels()[0]]
+    # below the axes, where there are no curves
+    figure.legend(
+        handles=handles, loc="outside lower center", ncols=3 if columns == 1 else 5, frameon=False, fontsize="small"
+    )
+    figure.suptitle(_title(verdict), fontsize="medium")
+    return figure
+
+
+def _title(verdict: Verdict) -> str:
+    mark = "agree" if verdict.agree else "disagree"
+    name = f"{verdict.title}: " if verdict.title else ""
+    return f"{name}theory and simulation {mark} (p = {verdict.p_value:.2g})"
+
+
+def _compared(axes: Any, data: Any, runs: int) -> None:
+    """Theory line, hollow markers at the median so that the line stays visible, band."""
+    times = data["time"].values
+    low, median, high = (data[name].values for name in ("q10", "median", "q90"))
+    curve = data["curve"].values
+    axes.plot(data["curve_time"].values, curve, color=THEORY, lw=1.6, label="theory", zorder=2)
+    style = {"ls": "none", "marker": "o", "ms": 3.5, "mfc": "white", "mew": 1.0}
+    axes.plot(times, median, color=SIMULATION, label=f"SGD, {runs} runs: median", zorder=3, **style)
+    axes.fill_between(times, low, high, color=SIMULATION, alpha=0.3, lw=0, label="10-90 %", zorder=1)
+    _finish(axes, str(data["statistic"].item()), np.concatenate([curve, median, low]), label_time=False)
+
+
+def _gap(axes: Any, data: Any, bias: float) -> None:
+    """Mean minus theory with its error, in percent of the theory where that does not come near zero."""
+    times, theory = data["time"].values, np.abs(data["theory"].values)
+    relative = bool(theory.min() > 1e-3 * theory.max())
+    unit = 100.0 / theory if relative else np.ones_like(theory)
+    gap, error, allowed = (data[name].values * unit for name in ("gap", "standard_error", "allowance"))
+    if bias > 0:
+        axes.fill_between(times, -allowed, allowed, color=THEORY, alpha=0.15, lw=0, label="O(1/d) allowance")
+    axes.axhline(0.0, color=THEORY, lw=1.0)
+    label = r"mean $-$ theory, $\pm$ 2 s.e."
+    axes.errorbar(times, gap, yerr=2 * error, fmt=".", ms=3, lw=0.8, color=SIMULATION, label=label)
+    axes.set_ylabel("gap in %" if relative else "gap")
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
+    _despine(axes)
+
+
+def _axes(ax: Any) -> tuple[Any, Any]:
+    if ax is not None:
+        return ax.figure, ax
+    figure = new_figure()
+    return figure, figure.subplots()
+
+
+def _finish(axes: Any, statistic: str, values: NDArray[np.float64], *, label_time: bool = True) -> None:
+    axes.set_ylabel(_LABELS.get(statistic, statistic))
+    finite = values[np.isfinite(values)]
+    if finite.size and finite.min() > 0 and finite.max() > _LOG_RANGE * finite.min():
+        axes.set_yscale("log")
+    axes.margins(x=0.02)
+    _despine(axes)
+    if label_time:
+        _finish_time(axes)
+
+
+def _finish_time(axes: Any) -> None:
+    axes.set_xlabel("t = steps / d")
+    axes.tick_params(labelbottom=True)
+
+
+def _despine(axes: Any) -> None:
+    axes.grid(True, which="major", alpha=0.25, lw=0.6)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+
+
+def _legend(axes: Any) -> None:
+    """Above the axes, where there are no curves."""
+    axes.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, fontsize="small", borderaxespad=0.1
+    )
+
+
+def _colour(k: int, count: int, alone: str) -> str:
+    return alone if count == 1 else _CYCLE[k % len(_CYCLE)]
+
+
+def _curves(values: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
+    """One curve under the empty name, or one for each entry of the upper triangle, named by its preactivations."""
+    if values.ndim == 1:
+        return {"": values}
+    pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
+    return {f"{names[i]}, {names[j]}": values[..., i, j] for i, j in pairs}

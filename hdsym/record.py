@@ -1,0 +1,139 @@
+"""What trajectories and ensembles share: a dataset whose variables are attributes, provenance, saving and loading."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from numpy.typing import ArrayLike
+
+from . import storage, tables
+from .errors import DeclarationError, FileFormatError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Record"]
+
+Self = TypeVar("Self", bound="Record")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Record:
+    """Base of the results: a dataset whose variables are also attributes.
+
+    Attributes
+    ----------
+    dataset:
+        An :class:`xarray.Dataset`; ``row`` and ``col`` carry the names of the preactivations, student first; ``time``
+        is t = steps / d. All variables are O(1) in d.
+    """
+
+    dataset: xr.Dataset
+    kind: ClassVar[str] = "Record"
+    required: ClassVar[tuple[str, ...]] = ("time", "risk", "overlaps", "gram")
+
+    def variable(self, name: str) -> xr.DataArray:
+        """A variable by name. Raises :class:`DeclarationError` with the names there are."""
+        if name not in self.dataset:
+            there = ", ".join(sorted(str(key) for key in self.dataset.data_vars))
+            raise DeclarationError(
+                f"this {type(self).__name__} has no {name!r}",
+                remedy=f"it has: {there} (distance and cosine need as many students as teachers)",
+            )
+        return self.dataset[name]
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Provenance: model, parameters, spectrum, versions, settings."""
+        return storage.decode(self.dataset.attrs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the preactivations, in the order of the rows of the overlaps."""
+        return tuple(str(name) for name in self.dataset["row"].values)
+
+    @property
+    def n_student(self) -> int:
+        """Number l of trained directions."""
+        return int(self.attrs["n_student"])
+
+    @property
+    def time(self) -> xr.DataArray:
+        """Times t = steps / d."""
+        return self.variable("time")
+
+    @property
+    def risk(self) -> xr.DataArray:
+        """The risk h(B)."""
+        return self.variable("risk")
+
+    @property
+    def overlaps(self) -> xr.DataArray:
+        """B = W^T K W, axes (..., row, col)."""
+        return self.variable("overlaps")
+
+    @property
+    def gram(self) -> xr.DataArray:
+        """W^T W, axes (..., row, col)."""
+        return self.variable("gram")
+
+    @property
+    def distance(self) -> xr.DataArray:
+        """||X - X*||^2."""
+        return self.variable("distance")
+
+    @property
+    def norm(self) -> xr.DataArray:
+        """||X||."""
+        return self.variable("norm")
+
+    @property
+    def teacher_norm(self) -> xr.DataArray:
+        """||X*||."""
+        return self.variable("teacher_norm")
+
+    @property
+    def cosine(self) -> xr.DataArray:
+        """<X, X*> / (||X|| ||X*||); zero where X = 0."""
+        return self.variable("cosine")
+
+    def save(self, file: str | os.PathLike[str]) -> Path:
+        """Write a netCDF file and return its path; folders are made as needed, an older file is replaced."""
+        return storage.write(self.dataset, file, self.kind)
+
+    @classmethod
+    def load(cls: type[Self], file: str | os.PathLike[str]) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        FileFormatError
+            If the file is not of this kind.
+        """
+        kind, dataset = storage.read(file)
+        if kind != cls.kind:
+            raise FileFormatError(
+                f"{file} holds a result of kind {kind!r}, not {cls.kind!r}", remedy="use hd.load(file)"
+            )
+        missing = [name for name in cls.required if name not in dataset.variables]
+        if missing:
+            raise FileFormatError(f"{file} lacks {', '.join(missing)}", remedy="give a file written by .save(...)")
+        return cls._of(dataset)
+
+    @classmethod
+    def _of(cls: type[Self], dataset: xr.Dataset) -> Self:
+        return cls(dataset)
+
+    def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return tables.text(*self._table())
+
+    def _repr_html_(self) -> str:
+        return tables.html(*self._table())

@@ -1,0 +1,255 @@
+"""What solving and simulating return: labelled arrays with their provenance, saved as netCDF."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from . import resultbuild, storage, tables
+from .errors import DeclarationError, FileFormatError
+from .geometry import geometry
+from .record import Record
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+__all__ = ["Ensemble", "Trajectory", "geometry", "load"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Trajectory(Record):
+    """A solution of the ODEs: risk(time), overlaps(time, row, col), gram, grams(time, mode, row, col), ...
+
+    Attributes
+    ----------
+    events:
+        Times at which each event function crossed zero.
+    status, message:
+        0 if the horizon was reached, 1 if an event stopped it; what the integrator said.
+    dense:
+        The solution at any time as :meth:`at` uses it, or ``None``; not saved.
+    """
+
+    kind: ClassVar[str] = "Trajectory"
+    events: tuple[NDArray[np.float64], ...] = ()
+    status: int = 0
+    message: str = ""
+    dense: Callable[[Any], Any] | None = None
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        time: ArrayLike,
+        overlaps: ArrayLike,
+        risk: ArrayLike,
+        gram: ArrayLike | None = None,
+        grams: ArrayLike | None = None,
+        excess_risk: ArrayLike | None = None,
+        learning_rate: ArrayLike | None = None,
+        levels: ArrayLike | None = None,
+        names: Sequence[str] = ("x", "s"),
+        n_student: int | None = None,
+        attrs: Mapping[str, Any] | None = None,
+        events: Sequence[ArrayLike] = (),
+        status: int = 0,
+        message: str = "",
+        dense: Callable[[Any], Any] | None = None,
+    ) -> Trajectory:
+        """Label arrays and add what follows from W^T W (norms, distance, cosine).
+
+        Parameters
+        ----------
+        time:
+            (T,) strictly increasing.
+        overlaps, gram:
+            (T, n, n), student first; `gram` may be left out if `grams` is given.
+        grams, levels:
+            (T, m, n, n) Gram matrices on each level of the spectrum, and its (m,) eigenvalues.
+        risk, excess_risk, learning_rate:
+            (T,).
+        n_student:
+            Number of students among `names`; half of them by default.
+        dense:
+            Maps times (k,) to a mapping of any of the arrays above, or to `grams` alone.
+
+        Raises
+        ------
+        DeclarationError
+            If the shapes do not belong together or the times do not increase.
+        """
+        if gram is None:
+            if grams is None:
+                raise DeclarationError("a trajectory needs W^T W", remedy="give gram or grams")
+            gram = np.asarray(grams).sum(axis=-3)
+        found = tuple(np.asarray(times, dtype=np.float64) for times in events)
+        provenance = {"events": [times.tolist() for times in found], "status": status, "message": message}
+        dataset = resultbuild.dataset(
+            time=time,
+            names=names,
+            n_student=n_student,
+            scalars={"risk": risk, "excess_risk": excess_risk, "learning_rate": learning_rate},
+            matrices={"overlaps": overlaps, "gram": gram},
+            grams=grams,
+            levels=levels,
+            attrs={**(attrs or {}), **provenance},
+        )
+        return cls(dataset, found, status, message, dense)
+
+    @classmethod
+    def _of(cls, dataset: xr.Dataset) -> Trajectory:
+        attrs = storage.decode(dataset.attrs)
+        events = tuple(np.asarray(times, dtype=np.float64) for times in attrs.get("events", ()))
+        return cls(dataset, events, int(attrs.get("status", 0)), str(attrs.get("message", "")))
+
+    @property
+    def excess_risk(self) -> xr.DataArray:
+        """The risk above that of X = X*."""
+        return self.variable("excess_risk")
+
+    @property
+    def learning_rate(self) -> xr.DataArray:
+        """The rate gamma(t)."""
+        return self.variable("learning_rate")
+
+    @property
+    def grams(self) -> xr.DataArray:
+        """G_j = W^T P_j W on each level of the spectrum, axes (time, mode, row, col)."""
+        return self.variable("grams")
+
+    def at(self, t: ArrayLike) -> xr.Dataset:
+        """All variables at the times `t`: from the dense solution where it gives them, else by cubic interpolation.
+
+        Raises
+        ------
+        DeclarationError
+            If a time lies outside the trajectory, or there is only one time to interpolate from.
+        """
+        from .interpolate import at
+
+        return at(self.dataset, t, self.dense)
+
+    def plot(self, ax: Any = None, statistic: str = "risk") -> Any:
+        """Plot a statistic against time: a new figure, or `ax` with the curve added."""
+        from .plots import plot_trajectory
+
+        return plot_trajectory(self, ax=ax, statistic=statistic)
+
+    def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
+        shown = tables.rows_to_show(self.time.size)
+        names = [name for name in ("risk", "excess_risk", "distance", "norm", "cosine") if name in self.dataset]
+        columns: dict[str, ArrayLike] = {name: self.dataset[name].values[shown] for name in ("time", *names)}
+        times = self.time.values
+        title = (
+            f"Trajectory of {self.attrs.get('model', 'a model')}: {times.size} times in [{times[0]:g}, {times[-1]:g}]"
+        )
+        return title, columns, [self.message] if self.message and self.status != 0 else []
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ensemble(Record):
+    """Repeated runs of SGD: risk(run, time), overlaps(run, time, row, col), gram, distance, norm, cosine, ...
+
+    A run that leaves the finite range is NaN from then on, ``diverged(run)`` holds the time (NaN if it never does), and
+    summaries are over the runs still finite, which their attribute ``note`` says.
+    """
+
+    kind: ClassVar[str] = "Ensemble"
+    required: ClassVar[tuple[str, ...]] = (*Record.required, "diverged")
+
+    @classmethod
+    def build(
+        cls,
+        *,
+        time: ArrayLike,
+        overlaps: ArrayLike,
+        gram: ArrayLike,
+        risk: ArrayLike,
+        names: Sequence[str] = ("x", "s"),
+        n_student: int | None = None,
+        attrs: Mapping[str, Any] | None = None,
+        diverged: ArrayLike | None = None,
+    ) -> Ensemble:
+        """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, distance and cosine.
+
+        Parameters
+        ----------
+        diverged:
+            (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
+
+        Raises
+        ------
+        DeclarationError
+            If the shapes do not belong together, the times do not increase, or a run that is not flagged as diverged
+            holds a value that is not finite.
+        """
+        dataset = resultbuild.dataset(
+            time=time,
+            names=names,
+            n_student=n_student,
+            scalars={"risk": risk},
+            matrices={"overlaps": overlaps, "gram": gram},
+            attrs=attrs or {},
+            diverged=np.full(len(np.asarray(risk)), np.nan) if diverged is None else diverged,
+        )
+        return cls(dataset)
+
+    @property
+    def runs(self) -> int:
+        """Number of runs."""
+        return int(self.dataset.sizes["run"])
+
+    @property
+    def diverged(self) -> xr.DataArray:
+        """Time at which each run left the finite range; NaN if it never did."""
+        return self.variable("diverged")
+
+    def quantiles(self, name: str, q: ArrayLike) -> xr.DataArray:
+        """Quantiles over the runs still finite; axes (time, ...), with a leading ``quantile`` for an array of `q`."""
+        return resultbuild.quantiles(self.variable(name), q, self.diverged)
+
+    def median(self, name: str) -> xr.DataArray:
+        """Median over the runs still finite, axes (time, ...)."""
+        return self.quantiles(name, 0.5)
+
+    def plot(self, ax: Any = None, statistic: str = "risk") -> Any:
+        """Plot median and 10-90 % band of a statistic: a new figure, or `ax` with the curve added."""
+        from .plots import plot_ensemble
+
+        return plot_ensemble(self, ax=ax, statistic=statistic)
+
+    def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
+        shown = tables.rows_to_show(self.time.size)
+        columns: dict[str, ArrayLike] = {"time": self.time.values[shown]}
+        for label, q in (("risk 10 %", 0.1), ("median", 0.5), ("90 %", 0.9)):
+            columns[label] = self.quantiles("risk", q).values[shown]
+        for name in ("distance", "norm", "cosine"):
+            if name in self.dataset:
+                columns[f"median {name}"] = self.median(name).values[shown]
+        d = f", d = {self.attrs['d']}" if self.attrs.get("d") else ""
+        title = f"Ensemble of {self.attrs.get('model', 'a model')}: {self.runs} runs{d}, {self.time.size} times"
+        note = self.median("risk").attrs.get("note")
+        return title, columns, [str(note)] if note else []
+
+
+def load(file: str | os.PathLike[str]) -> Trajectory | Ensemble:
+    """Read a file written by ``Trajectory.save`` or ``Ensemble.save``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FileFormatError
+        If the file is neither.
+    """
+    kind, _ = storage.read(file)
+    if kind == Trajectory.kind:
+        return Trajectory.load(file)
+    if kind == Ensemble.kind:
+        return Ensemble.load(file)
+    raise FileFormatError(f"{file} holds a result of unknown kind {kind!r}", remedy="give a file written by .save(...)")
