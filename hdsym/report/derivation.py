@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
-from ..cas import Expr
-from ..functions import sigmoid, softplus
+from ..cas import Expr, sp
+from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 from ..laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
 from .motion import motion
 from .typeset import expression, formula, mathml, name_latex
@@ -119,15 +119,21 @@ def _noise_entry(model: Model) -> list[Entry]:
     return [Entry("noise", mathml(text))]
 
 
+_MEANINGS = {
+    sigmoid: r"\sigma(u) = \frac{1}{1 + e^{-u}}",
+    softplus: r"\mathrm{softplus}(u) = \log(1 + e^u)",
+    logsumexp: r"\mathrm{logsumexp}(u_1, \dots, u_n) = \log \sum_i e^{u_i}",
+    log_ndtr: r"\Phi(u) = \frac{1}{\sqrt{2\pi}} \int_{-\infty}^u e^{-v^2/2}\, \mathrm{d}v",
+    owens_t: r"T(h, a) = \frac{1}{2\pi} \int_0^a \frac{e^{-h^2 (1 + v^2)/2}}{1 + v^2}\, \mathrm{d}v",
+    sp.atan2: r"\mathrm{atan2}(a, b) = \mathrm{arg}(b + i a)",
+}
+
+
 def definitions(theory: Derivation) -> list[Entry]:
     """What the less common functions in the formulas mean."""
     link = theory.model.link.probability if isinstance(theory.model.link, Bernoulli) else theory.model.link
     shown = [theory.model.loss, theory.risk, *theory.gradient, *theory.fisher, *([] if link is None else [link])]
-    meanings = {
-        sigmoid: r"\sigma(u) = \frac{1}{1 + e^{-u}}",
-        softplus: r"\mathrm{softplus}(u) = \log(1 + e^u)",
-    }
-    used = [text for function, text in meanings.items() if any(expr.has(function) for expr in shown)]
+    used = [text for function, text in _MEANINGS.items() if any(expr.has(function) for expr in shown)]
     return [Entry("where", mathml(text, display=True)) for text in used]
 
 

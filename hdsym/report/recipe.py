@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..cas import Expr, sp
+from ..functions import KNOWN
 from ..laws import Bernoulli, Discrete, Normal, Uniform
 from ..start import OverlapStart, RandomStart
 from ..symbols import Parameter, t
@@ -22,7 +23,7 @@ class _Python(sp.StrPrinter):  # type: ignore[misc]  # sympy is untyped
 
     def _print_Function(self, expr: Expr) -> str:
         name = type(expr).__name__
-        home = "hd" if name in ("sigmoid", "softplus", "relu") else "sp"
+        home = "hd.functions" if name in KNOWN and not hasattr(sp, name) else "sp"
         return f"{home}.{name}({', '.join(self._print(arg) for arg in expr.args)})"
 
     _print_Max = _print_Min = _print_Function
