@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +26,6 @@ __all__ = [
     "RuleRow",
     "conditions",
     "declaration",
-    "definitions",
     "formulas",
     "quantities",
     "references",
@@ -75,10 +74,11 @@ class Quantity:
 
 def declaration(model: Model) -> list[Entry]:
     """Loss, label and noise of a model."""
+    where = _definitions(_declared(model))
     students = ",".join(name_latex(s.name) for s in model.students)
     if model.link is None:
         inside = ", ".join(name_latex(s.name) for s in (*model.students, *model.teachers, *_noise(model)))
-        return [Entry("outer function", formula(f"f({inside})", model.loss)), *_noise_entry(model)]
+        return [Entry("outer function", formula(f"f({inside})", model.loss)), *_noise_entry(model)] + where
     label = name_latex(model.label.name) if model.label is not None else "y"
     entries = [Entry("loss", formula(rf"f({students},{label})", model.loss))]
     if isinstance(model.link, Bernoulli):
@@ -87,7 +87,7 @@ def declaration(model: Model) -> list[Entry]:
         entries.append(Entry("label, sampled: 1 or 0", formula(left, model.link.probability)))
     else:
         entries.append(Entry("label", formula(label, model.link)))
-    return entries + _noise_entry(model)
+    return entries + _noise_entry(model) + where
 
 
 def _noise(model: Model) -> tuple[Expr, ...]:
@@ -129,12 +129,19 @@ _MEANINGS = {
 }
 
 
-def definitions(theory: Derivation) -> list[Entry]:
-    """What the less common functions in the formulas mean."""
-    link = theory.model.link.probability if isinstance(theory.model.link, Bernoulli) else theory.model.link
-    shown = [theory.model.loss, theory.risk, *theory.gradient, *theory.fisher, *([] if link is None else [link])]
-    used = [text for function, text in _MEANINGS.items() if any(expr.has(function) for expr in shown)]
-    return [Entry("where", mathml(text, display=True)) for text in used]
+def _definitions(expressions: Sequence[Expr], known: Sequence[Expr] = ()) -> list[Entry]:
+    """What the less common functions in `expressions` mean, apart from those already in `known`."""
+    new = [
+        text
+        for function, text in _MEANINGS.items()
+        if any(expr.has(function) for expr in expressions) and not any(expr.has(function) for expr in known)
+    ]
+    return [Entry("where", mathml(text, display=True)) for text in new]
+
+
+def _declared(model: Model) -> list[Expr]:
+    link = model.link.probability if isinstance(model.link, Bernoulli) else model.link
+    return [model.loss] if link is None else [model.loss, link]
 
 
 def formulas(theory: Derivation) -> list[Entry]:
@@ -147,7 +154,8 @@ def formulas(theory: Derivation) -> list[Entry]:
     for name, rate in theory.odes.items():
         entries.append(Entry("ODE of a mode", motion(name, rate)))
     entries.append(Entry("overlaps", mathml(r"B = \sum_{\lambda} \lambda\, G(\lambda)", display=True)))
-    return entries
+    derived = [theory.risk, *theory.gradient, *theory.fisher]
+    return entries + _definitions(derived, _declared(theory.model))
 
 
 def conditions(theory: Derivation) -> list[Markup]:

@@ -65,7 +65,7 @@ def render(
         "lead": _lead(problem, path, runs),
         "verdict": None if verdict is None else _judgement(verdict),
         "figure": figure(path, runs, verdict),
-        "declaration": derivation.declaration(theory.model) + derivation.definitions(theory),
+        "declaration": derivation.declaration(theory.model),
         "references": derivation.references(theory.model),
         "setting": setting(theory.model),
         "formulas": derivation.formulas(theory),
