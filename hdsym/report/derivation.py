@@ -78,7 +78,7 @@ def declaration(model: Model) -> list[Entry]:
     students = ",".join(name_latex(s.name) for s in model.students)
     if model.link is None:
         inside = ", ".join(name_latex(s.name) for s in (*model.students, *model.teachers, *_noise(model)))
-        return [Entry("outer function", formula(f"f({inside})", model.loss)), *_noise_entry(model)] + where
+        return [Entry("outer function", formula(f"f({inside})", model.loss)), *_noise_entry(model), *where]
     label = name_latex(model.label.name) if model.label is not None else "y"
     entries = [Entry("loss", formula(rf"f({students},{label})", model.loss))]
     if isinstance(model.link, Bernoulli):
