@@ -218,22 +218,24 @@ class Run:
         grams = self.module.unpack(states, self.grams)
         overlaps = self._overlaps(grams)
         risk = self._risk(overlaps)
-        return {
+        arrays = {
             "overlaps": overlaps,
             "grams": grams,
             "gram": grams.sum(axis=1),
             "risk": risk,
-            "excess_risk": risk - self._risk(self._at_target(overlaps)),
             "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
         }
+        excess = self._excess(risk, overlaps)
+        return arrays if excess is None else {**arrays, "excess_risk": excess}
 
-    def _at_target(self, overlaps: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Overlaps at X = X*, where the excess risk is zero; needs l = l*."""
+    def _excess(self, risk: NDArray[np.float64], overlaps: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Risk above that of X = X*; ``None`` where student and teacher have different numbers of directions."""
         students = self.theory.model.n_student
         if students != self.theory.model.n_teacher:
-            return overlaps
+            return None
         block = overlaps[..., students:, students:]
-        return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
+        at_target = np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
+        return np.asarray(risk - self._risk(at_target), dtype=np.float64)
 
     def _dense(self, solution: Any) -> Callable[[Any], dict[str, NDArray[np.float64]]] | None:
         """The solution at any times (k,), as :meth:`Trajectory.at` uses it."""

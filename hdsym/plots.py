@@ -150,6 +150,11 @@ def _gap(axes: Any, data: Any, bias: float) -> None:
     label = r"mean $-$ theory, $\pm$ 2 s.e."
     axes.errorbar(times, gap, yerr=2 * error, fmt=".", ms=3, lw=0.8, color=SIMULATION, label=label)
     axes.set_ylabel("gap in %" if relative else "gap")
+    # the allowance may be many times wider than the gaps near t = 0: it is cut there, so that the gaps can be seen
+    largest = float(np.max(np.abs(gap) + 2 * error))
+    late = float(np.median(allowed))
+    if largest > 0:
+        axes.set_ylim(*(sign * 1.25 * max(largest, min(late, 3 * largest)) for sign in (-1, 1)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
     _despine(axes)
 

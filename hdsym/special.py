@@ -36,8 +36,7 @@ class sigmoid(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sy
         return 1 / (1 + sp.exp(-u))
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        power = "" if exp is None else f"^{{{exp}}}"
-        return rf"\sigma{power}\left({printer._print(self.args[0])}\right)"
+        return rf"\sigma{_power(exp)}\left({printer._print(self.args[0])}\right)"
 
 
 class softplus(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
@@ -60,8 +59,7 @@ class softplus(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like s
         return sp.log(1 + sp.exp(u))
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        power = "" if exp is None else f"^{{{exp}}}"
-        return rf"\operatorname{{softplus}}{power}\left({printer._print(self.args[0])}\right)"
+        return rf"\operatorname{{softplus}}{_power(exp)}\left({printer._print(self.args[0])}\right)"
 
 
 class logsumexp(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
@@ -94,7 +92,7 @@ class logsumexp(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like 
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         inside = ", ".join(printer._print(arg) for arg in self.args)
-        return rf"\operatorname{{logsumexp}}\left({inside}\right)" + ("" if exp is None else f"^{{{exp}}}")
+        return rf"\operatorname{{logsumexp}}{_power(exp)}\left({inside}\right)"
 
 
 class log_ndtr(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like scipy.special's function
@@ -111,7 +109,7 @@ class log_ndtr(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like s
         return sp.log(sp.erfc(-self.args[0] / sp.sqrt(2)) / 2)._eval_evalf(prec)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
-        return rf"\log\Phi\left({printer._print(self.args[0])}\right)" + ("" if exp is None else f"^{{{exp}}}")
+        return rf"(\log\Phi){_power(exp)}\left({printer._print(self.args[0])}\right)"
 
 
 class owens_t(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
@@ -122,4 +120,9 @@ class owens_t(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sy
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         h, a = (printer._print(arg) for arg in self.args)
-        return rf"T\left({h}, {a}\right)" + ("" if exp is None else f"^{{{exp}}}")
+        return rf"T{_power(exp)}\left({h}, {a}\right)"
+
+
+def _power(exp: str | None) -> str:
+    """The exponent of a function in LaTeX, which stands before its argument."""
+    return "" if exp is None else f"^{{{exp}}}"

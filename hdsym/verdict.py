@@ -18,6 +18,9 @@ __all__ = ["Verdict"]
 FEW = 0.1
 """Share of runs that may diverge although the theory stays finite; more contradict it."""
 
+_WEAK = 0.1
+"""Share of the value from which an allowance is too large to be passed over in silence."""
+
 _NO_FLUCTUATION = 100.0
 """Standard errors from which their number says nothing more."""
 
@@ -100,7 +103,21 @@ class Verdict:
             where = f"{gap},{beyond or ' at a time'} where the runs hardly fluctuate; {chance}"
         else:
             where = f"{gap}, {size:.2g} standard errors (of the mean of {self.runs} runs){beyond}; {chance}"
-        return "; ".join([f"{head}: {where}", *self.notes])
+        weak = [] if self.allowance_share < _WEAK else [self._weakness()]
+        return "; ".join([f"{head}: {where}", *weak, *self.notes])
+
+    @property
+    def allowance_share(self) -> float:
+        """The allowance as a share of the theory's value, at the median over times and statistics."""
+        theory = np.abs(self.dataset["theory"].values)
+        known = theory > 0
+        return float(np.median(self.dataset["allowance"].values[known] / theory[known])) if np.any(known) else 0.0
+
+    def _weakness(self) -> str:
+        return (
+            f"few directions carry the data (effective dimension {self.d_effective:.0f}), so the allowance is "
+            f"{_percent(self.allowance_share)} of the value at the median time, and smaller gaps would not count"
+        )
 
     def plot(self, ax: Any = None) -> Any:
         """Theory line, simulated median and 10-90 % band; with `ax` the first statistic on it, else a figure of all.
