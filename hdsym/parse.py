@@ -227,8 +227,10 @@ class _Reader:
         if node.keywords:
             raise Refusal(f"gives {name} a named argument", f"write {name}(...) with plain arguments")
         function = FUNCTIONS[name]
-        if len(node.args) != function.arity:
-            expected = "one argument" if function.arity == 1 else f"{function.arity} arguments"
+        if not function.takes(len(node.args)):
+            expected = {0: "at least one argument", 1: "one argument"}.get(
+                function.arity, f"{function.arity} arguments"
+            )
             raise Refusal(f"gives {name} {len(node.args)} arguments", f"give it {expected}")
         return function.apply([self._visit(argument) for argument in node.args])
 

@@ -109,11 +109,15 @@ def power(base: Piece, exponent: Piece) -> Piece:
 
 @dataclass(frozen=True)
 class Function:
-    """A function an expression may call: how it is built and its value on floats."""
+    """A function an expression may call: how it is built, its value on floats, how many arguments (0: one or more)."""
 
     build: Callable[..., Expr]
     number: Callable[..., float]
     arity: int = 1
+
+    def takes(self, count: int) -> bool:
+        """Whether it can be called with so many arguments."""
+        return count == self.arity if self.arity else count > 0
 
     def apply(self, arguments: Sequence[Piece]) -> Piece:
         """The function of the given pieces."""
@@ -121,7 +125,7 @@ class Function:
         value = None
         if all(argument is not None for argument in values):
             value = _guarded(self.number, *(float(argument or 0.0) for argument in values))
-        terms = sum(argument.terms for argument in arguments) * self.arity
+        terms = sum(argument.terms for argument in arguments) * len(arguments)
         degree = max(argument.degree for argument in arguments)
         return _build(lambda: self.build(*(argument.expr for argument in arguments)), degree, terms, value)
 
@@ -165,6 +169,17 @@ def _softplus(u: float) -> float:
     return max(u, 0.0) + math.log1p(math.exp(-abs(u)))
 
 
+def _log_ndtr(u: float) -> float:
+    if u > -30:
+        return math.log(0.5 * math.erfc(-u / math.sqrt(2)))
+    return -u * u / 2 - math.log(-u * math.sqrt(2 * math.pi))  # to relative accuracy 1e-5, which a bound may have
+
+
+def _logsumexp(*values: float) -> float:
+    largest = max(values)
+    return largest + math.log(sum(math.exp(value - largest) for value in values))
+
+
 def _sign(u: float) -> float:
     return math.copysign(1.0, u) if u else 0.0
 
@@ -184,6 +199,7 @@ def _half_step(u: Expr) -> Expr:
 _NUMBERS: dict[str, Callable[..., float]] = {
     "Abs": abs,
     "Heaviside": lambda u: (1.0 + _sign(u)) / 2,
+    "log_ndtr": _log_ndtr,
     "sigmoid": lambda u: 0.5 * (1.0 + math.tanh(0.5 * u)),
     "sign": _sign,
     "softplus": _softplus,
@@ -196,6 +212,7 @@ FUNCTIONS: dict[str, Function] = {
     "Max": Function(_maximum, max, arity=2),
     "Min": Function(_minimum, min, arity=2),
     "abs": Function(sp.Abs, abs),
+    "logsumexp": Function(KNOWN["logsumexp"], _logsumexp, arity=0),
     "max": Function(_maximum, max, arity=2),
     "min": Function(_minimum, min, arity=2),
     "relu": Function(relu, lambda u: max(u, 0.0)),

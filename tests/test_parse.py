@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hdsym.errors import ParseError
-from hdsym.functions import sigmoid, softplus
+from hdsym.functions import log_ndtr, logsumexp, sigmoid, softplus
 from hdsym.parse import function_names, parse_expression
 
 x, y, t = sp.symbols("x y t", real=True)
@@ -48,6 +48,7 @@ def read(text: str) -> Any:
         ("(x +\n  y)", x + y),
         ("((((((((((x))))))))))", x),
         ("erfc(x)", sp.erfc(x)),
+        ("log_ndtr(x) + logsumexp(0, x, y)", log_ndtr(x) + logsumexp(0, x, y)),
     ],
 )
 def test_reads(text: str, expected: Any) -> None:
@@ -93,6 +94,7 @@ def test_given_names_come_before_constants() -> None:
         ("exp(x=1)", "exp(x=1)", 1),
         ("exp(*x)", "*x", 5),
         ("max(x)", "max(x)", 1),
+        ("logsumexp()", "logsumexp()", 1),
         ("x(1)", "x(1)", 1),
         ("sqrt(x)(2)", "sqrt(x)(2)", 1),
         ("2j", "2j", 1),
@@ -237,6 +239,8 @@ def test_agrees_with_python_arithmetic(text: str) -> None:
         "sign": lambda u: (u > 0) - (u < 0),
         "Heaviside": lambda u: (u > 0) / 2 + (u >= 0) / 2,
         "sigmoid": lambda u: (1 + math.tanh(u / 2)) / 2,
+        "log_ndtr": lambda u: math.log(math.erfc(-u / math.sqrt(2)) / 2),
+        "logsumexp": lambda *u: max(u) + math.log(sum(math.exp(v - max(u)) for v in u)),
         "softplus": lambda u: max(u, 0.0) + math.log1p(math.exp(-abs(u))),
         "pi": math.pi, "E": math.e,
     }  # fmt: skip
