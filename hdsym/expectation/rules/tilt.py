@@ -23,13 +23,15 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     constant = term.exponent.xreplace(origin)
     bare = replace(term, exponent=sp.S.Zero)
     if hessian.is_zero_matrix:
-        scale, tilted = _shift(gaussian, linear)
-        return Reduction(parts=(Part(sp.exp(constant) * scale, bare, tilted),))
-    scale, tilted, determinant = _general(gaussian, hessian, linear)
+        exponent, tilted = _shift(gaussian, linear)
+        return Reduction(parts=(Part(sp.exp(constant + exponent), bare, tilted),))
+    exponent, tilted, determinant = _general(gaussian, hessian, linear)
+    # one exponential: exp(-9000) * exp(8999.9) is 0 * inf in floating point
+    scale = sp.exp(tidy(constant + exponent)) / sp.sqrt(determinant)
     # with A >= 0 the weight only decreases: the expectation exists for every covariance
     safe = bool(determinant.is_positive or hessian.is_positive_semidefinite)
     condition = None if safe else determinant
-    return Reduction(parts=(Part(sp.exp(constant) * scale, bare, tilted),), condition=condition)
+    return Reduction(parts=(Part(scale, bare, tilted),), condition=condition)
 
 
 def _shift(gaussian: Gaussian, linear: Matrix) -> tuple[Expr, Gaussian]:
@@ -37,7 +39,7 @@ def _shift(gaussian: Gaussian, linear: Matrix) -> tuple[Expr, Gaussian]:
     mean, cov = sp.Matrix(gaussian.mean), gaussian.cov
     moved = mean + cov * linear
     exponent = (linear.T * mean)[0] + (linear.T * cov * linear)[0] / 2
-    return sp.exp(exponent), Gaussian(gaussian.variables, tuple(moved), cov)
+    return exponent, Gaussian(gaussian.variables, tuple(moved), cov)
 
 
 def _general(gaussian: Gaussian, hessian: Matrix, linear: Matrix) -> tuple[Expr, Gaussian, Expr]:
@@ -50,7 +52,7 @@ def _general(gaussian: Gaussian, hessian: Matrix, linear: Matrix) -> tuple[Expr,
     exponent = (-(mean.T * hessian * inverse * mean)[0] + (linear.T * tilted * linear)[0]) / 2
     exponent += (linear.T * inverse * mean)[0]
     result = Gaussian(gaussian.variables, tuple(tidy(m) for m in moved), sp.ImmutableMatrix(_symmetric(tilted)))
-    return sp.exp(tidy(exponent)) / sp.sqrt(determinant), result, determinant
+    return exponent, result, determinant
 
 
 def _symmetric(matrix: Matrix) -> Matrix:
