@@ -19,8 +19,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .derive import Derivation, derive
     from .errors import HdsymError
     from .expectation import expect
-    from .functions import relu, sigmoid, softplus
-    from .laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
+    from .functions import log_ndtr, logsumexp, relu, sigmoid, softplus
+    from .labels import Bernoulli, Categorical, Poisson
+    from .laws import Discrete, Laplace, Normal, Rademacher, StudentT, Uniform
     from .model import Model
     from .problem import Problem
     from .results import Ensemble, Trajectory, load
@@ -34,17 +35,21 @@ __version__ = "0.1.0"
 _MODULES = ("functions", "parse", "spectrum", "start", "zoo")
 
 _NAMES = {
-    "Bernoulli": "laws",
+    "Bernoulli": "labels",
+    "Categorical": "labels",
     "Derivation": "derive",
     "Discrete": "laws",
     "Ensemble": "results",
     "HdsymError": "errors",
+    "Laplace": "laws",
     "LearningRate": "schedule",
     "Model": "model",
     "Normal": "laws",
+    "Poisson": "labels",
     "Problem": "problem",
     "Rademacher": "laws",
     "Spectrum": "spectrum",
+    "StudentT": "laws",
     "Trajectory": "results",
     "Uniform": "laws",
     "Verdict": "compare",
@@ -53,6 +58,8 @@ _NAMES = {
     "expect": "expectation",
     "label": "symbols",
     "load": "results",
+    "log_ndtr": "functions",
+    "logsumexp": "functions",
     "noise": "symbols",
     "parameter": "symbols",
     "relu": "functions",
@@ -66,16 +73,20 @@ _NAMES = {
 
 __all__ = [
     "Bernoulli",
+    "Categorical",
     "Derivation",
     "Discrete",
     "Ensemble",
     "HdsymError",
+    "Laplace",
     "LearningRate",
     "Model",
     "Normal",
+    "Poisson",
     "Problem",
     "Rademacher",
     "Spectrum",
+    "StudentT",
     "Trajectory",
     "Uniform",
     "Verdict",
@@ -86,6 +97,8 @@ __all__ = [
     "functions",
     "label",
     "load",
+    "log_ndtr",
+    "logsumexp",
     "noise",
     "parameter",
     "parse",

@@ -26,6 +26,7 @@ __all__ = [
     "Expr",
     "Matrix",
     "Symbol",
+    "average_powers",
     "exact",
     "free_symbols",
     "latex",
@@ -63,6 +64,19 @@ def to_expr(value: Any) -> Expr | None:
     if isinstance(value, float | np.floating):
         return sp.Rational(repr(float(value))) if np.isfinite(value) else None
     return None
+
+
+def average_powers(expr: Expr, symbol: Symbol, moment: Callable[[int], Expr]) -> Expr:
+    """The mean of a polynomial in `symbol`, given the moments of the symbol.
+
+    By Taylor coefficients rather than an expansion: (g(x) - eps)^2 is not multiplied out in x.
+    """
+    total, derivative, power = sp.S.Zero, expr, 0
+    while derivative != 0:
+        total += derivative.xreplace({symbol: sp.S.Zero}) * moment(power) / sp.factorial(power)
+        derivative, power = sp.diff(derivative, symbol), power + 1
+        derivative = sp.expand(derivative) if derivative.is_number else derivative
+    return total
 
 
 def latex(expr: Expr) -> str:

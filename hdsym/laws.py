@@ -1,4 +1,4 @@
-"""Laws of the label noise, and random labels.
+"""Laws of the label noise.
 
 A law is independent of the data. Discrete laws are summed exactly; of the continuous ones the normal law becomes one
 more Gaussian variable, or its moments where it enters polynomially.
@@ -7,14 +7,15 @@ more Gaussian variable, or its moments where it enters polynomially.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from .cas import Expr, Symbol, sp, to_expr
-from .errors import DeclarationError
+from .errors import DeclarationError, ExpectationError
 from .symbols import NoiseSymbol, Parameter
 
-__all__ = ["Bernoulli", "Discrete", "NoiseLaw", "Normal", "Rademacher", "Uniform"]
+__all__ = ["Discrete", "Laplace", "NoiseLaw", "Normal", "Rademacher", "StudentT", "Uniform"]
 
 
 def _constant(value: Any, name: str, law: str) -> Expr:
@@ -52,10 +53,30 @@ class NoiseLaw:
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, _constant(value, name, type(self).__name__))
 
+    draw: ClassVar[str] = "uniform"
+    """The standard draw behind the law: "normal", "uniform" on (0, 1), "student_t"; empty for a discrete law."""
+
     @property
     def constants(self) -> tuple[Expr, ...]:
         """The expressions the law is made of, whose parameters are the model's."""
         return ()
+
+    @property
+    def chances(self) -> tuple[tuple[Expr, Expr], ...]:
+        """(probability, value) of every outcome; empty for a law with a density."""
+        return ()
+
+    def moment(self, order: int) -> Expr:
+        """E eps^order."""
+        return sp.Add(*(weight * value**order for weight, value in self.chances))
+
+    def value(self, draw: Expr) -> Expr:
+        """The noise as a function of its standard draw."""
+        raise TypeError(f"{type(self).__name__} has no density")
+
+    def as_normal(self, normal: Symbol) -> Expr | None:
+        """The noise as a function of a standard normal variable; ``None`` if there is no elementary one."""
+        return self.value((1 + sp.erf(normal / sp.sqrt(2))) / 2)
 
 
 @dataclass(frozen=True)
@@ -64,6 +85,7 @@ class Normal(NoiseLaw):
 
     std: Expr
     mean: Expr = 0
+    draw: ClassVar[str] = "normal"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,6 +97,16 @@ class Normal(NoiseLaw):
     @property
     def constants(self) -> tuple[Expr, ...]:
         return (self.std, self.mean)
+
+    def moment(self, order: int) -> Expr:
+        """Binomial expansion about the mean; the central moments are (k - 1)!! std^k for even k."""
+        return _shifted(order, self.mean, lambda k: sp.factorial2(k - 1) * self.std**k if k % 2 == 0 else sp.S.Zero)
+
+    def value(self, draw: Expr) -> Expr:
+        return self.mean + self.std * draw
+
+    def as_normal(self, normal: Symbol) -> Expr | None:
+        return self.value(normal)
 
 
 @dataclass(frozen=True)
@@ -97,6 +129,13 @@ class Uniform(NoiseLaw):
     def constants(self) -> tuple[Expr, ...]:
         return (self.low, self.high)
 
+    def moment(self, order: int) -> Expr:
+        """E eps^k = sum_i high^i low^(k - i) / (k + 1): no division by high - low."""
+        return sp.Add(*(self.high**i * self.low ** (order - i) for i in range(order + 1))) / (order + 1)
+
+    def value(self, draw: Expr) -> Expr:
+        return self.low + (self.high - self.low) * draw
+
 
 @dataclass(frozen=True)
 class Discrete(NoiseLaw):
@@ -104,6 +143,7 @@ class Discrete(NoiseLaw):
 
     values: tuple[Expr, ...]
     probabilities: tuple[Expr, ...]
+    draw: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -126,44 +166,102 @@ class Discrete(NoiseLaw):
     def constants(self) -> tuple[Expr, ...]:
         return (*self.values, *self.probabilities)
 
+    @property
+    def chances(self) -> tuple[tuple[Expr, Expr], ...]:
+        return tuple(zip(self.probabilities, self.values, strict=True))
+
 
 @dataclass(frozen=True)
 class Rademacher(NoiseLaw):
     """A fair sign: +1 or -1, each with probability 1/2."""
 
-    @property
-    def values(self) -> tuple[Expr, ...]:
-        return (sp.Integer(1), sp.Integer(-1))
+    draw: ClassVar[str] = ""
 
     @property
-    def probabilities(self) -> tuple[Expr, ...]:
-        return (sp.Rational(1, 2), sp.Rational(1, 2))
+    def chances(self) -> tuple[tuple[Expr, Expr], ...]:
+        half = sp.Rational(1, 2)
+        return ((half, sp.Integer(1)), (half, sp.Integer(-1)))
 
 
 @dataclass(frozen=True)
-class Bernoulli:
-    """A sampled label: 1 with the given probability (an expression in s), else 0.
+class Laplace(NoiseLaw):
+    """Laplace noise with density exp(-abs(eps - mean) / scale) / (2 scale)."""
 
-    Not the same as the soft label y = probability: the risk agrees for a loss linear in y, the Fisher matrix is larger.
-    """
-
-    probability: Expr
+    scale: Expr
+    mean: Expr = 0
 
     def __post_init__(self) -> None:
-        expr = to_expr(self.probability)
-        if expr is None:
+        super().__post_init__()
+        self._set("scale", self.scale)
+        self._set("mean", self.mean)
+        if self.scale.is_negative:
+            raise DeclarationError(f"scale of Laplace is {self.scale}", remedy="give a scale >= 0")
+
+    @property
+    def constants(self) -> tuple[Expr, ...]:
+        return (self.scale, self.mean)
+
+    def moment(self, order: int) -> Expr:
+        """Binomial expansion about the mean; the central moments are k! scale^k for even k."""
+        return _shifted(order, self.mean, lambda k: sp.factorial(k) * self.scale**k if k % 2 == 0 else sp.S.Zero)
+
+    def value(self, draw: Expr) -> Expr:
+        """The quantile function of a uniform draw."""
+        centre = draw - sp.Rational(1, 2)
+        return self.mean - self.scale * sp.sign(centre) * sp.log(1 - 2 * sp.Abs(centre))
+
+
+@dataclass(frozen=True)
+class StudentT(NoiseLaw):
+    """Student t noise, mean + scale * t with t of the given degrees of freedom (a positive number).
+
+    Moments of order k exist for k < dof: a loss whose risk or Fisher matrix needs more has no limit, and says so.
+    """
+
+    dof: Expr
+    scale: Expr = 1
+    mean: Expr = 0
+    draw: ClassVar[str] = "student_t"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("dof", "scale", "mean"):
+            self._set(name, getattr(self, name))
+        if not self.dof.is_number or not self.dof.is_positive or self.scale.is_negative:
             raise DeclarationError(
-                f"the probability of Bernoulli is {self.probability!r}, not an expression",
-                remedy="give an expression in the teacher's preactivation, e.g. hd.Bernoulli(hd.sigmoid(s))",
+                f"StudentT has dof = {self.dof} and scale = {self.scale}",
+                remedy="give a number dof > 0 and a scale >= 0",
             )
-        object.__setattr__(self, "probability", expr)
 
     @property
-    def values(self) -> tuple[Expr, ...]:
-        """The values of the label, 1 first."""
-        return (sp.Integer(1), sp.Integer(0))
+    def constants(self) -> tuple[Expr, ...]:
+        return (self.dof, self.scale, self.mean)
 
-    @property
-    def probabilities(self) -> tuple[Expr, ...]:
-        """The probabilities of :attr:`values`, expressions in s."""
-        return (self.probability, 1 - self.probability)
+    def moment(self, order: int) -> Expr:
+        """E eps^k; raises ExpectationError unless k < dof."""
+        if order >= self.dof:
+            raise ExpectationError(
+                f"E {self.symbol}^{order} does not exist for Student t noise with {self.dof} degrees of freedom",
+                remedy=f"moments up to order {order} are needed: use more than {order} degrees of freedom, or a loss "
+                "that grows more slowly",
+            )
+
+        def central(k: int) -> Expr:
+            if k % 2:
+                return sp.S.Zero
+            ratios = (sp.Integer(2 * i - 1) / (self.dof - 2 * i) for i in range(1, k // 2 + 1))
+            return (self.scale * sp.sqrt(self.dof)) ** k * sp.Mul(*ratios)
+
+        return _shifted(order, self.mean, central)
+
+    def value(self, draw: Expr) -> Expr:
+        """Mean and scale of a standard t draw."""
+        return self.mean + self.scale * draw
+
+    def as_normal(self, normal: Symbol) -> Expr | None:
+        return None
+
+
+def _shifted(order: int, mean: Expr, central: Callable[[int], Expr]) -> Expr:
+    """E (mean + u)^order from the moments of u."""
+    return sp.Add(*(sp.binomial(order, k) * mean ** (order - k) * central(k) for k in range(order + 1)))

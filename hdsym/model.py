@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -11,19 +11,12 @@ from typing import Any
 from . import modelcheck
 from .cas import Expr, Symbol, latex, sp, to_expr
 from .errors import DeclarationError, ParameterError
-from .laws import Bernoulli, Discrete, NoiseLaw, Rademacher
+from .labels import RandomLabel
+from .laws import NoiseLaw
 from .recognise import recognise
 from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol
 
-__all__ = ["Model", "Outcome"]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One value of everything discrete: its probability given s, and the outer function f(x, s, eps) there."""
-
-    probability: Expr
-    loss: Expr
+__all__ = ["Model"]
 
 
 @dataclass(frozen=True)
@@ -36,8 +29,8 @@ class Model:
         The loss in the student's preactivation x and the label y; or, with ``link=None``, the outer function
         f(x, s, eps) itself.
     link:
-        The label as a function of the teacher's preactivation s and the noise eps, or :class:`hdsym.Bernoulli` for a
-        sampled label.
+        The label as a function of the teacher's preactivation s and the noise eps, or :class:`hdsym.Bernoulli`,
+        :class:`hdsym.Categorical` or :class:`hdsym.Poisson` for a sampled label.
     noise:
         Law of eps: :class:`hdsym.Normal`, :class:`hdsym.Uniform`, :class:`hdsym.Rademacher`, :class:`hdsym.Discrete`;
         ``None`` if the link has no noise.
@@ -55,21 +48,20 @@ class Model:
     >>> import hdsym as hd
     >>> x, s, y = hd.student("x"), hd.teacher("s"), hd.label("y")
     >>> model = hd.Model(loss=(x - y)**2 / 2, link=s, name="least squares")
-    >>> model.outcomes[0].loss
+    >>> model.average(model.loss)
     (-s + x)**2/2
     """
 
     loss: Expr
-    link: Expr | Bernoulli | None = None
+    link: Expr | RandomLabel | None = None
     noise: NoiseLaw | None = None
     name: str = "model"
     references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "loss", _expression(self.loss, "loss"))
-        if isinstance(self.link, Bernoulli):
-            probability = recognise(self.link.probability)
-            object.__setattr__(self, "link", Bernoulli(probability))
+        if isinstance(self.link, RandomLabel):
+            object.__setattr__(self, "link", self.link.mapped(tuple(map(recognise, self.link.expressions))))
         elif self.link is not None:
             object.__setattr__(self, "link", _expression(self.link, "link"))
         if isinstance(self.references, str):
@@ -78,9 +70,15 @@ class Model:
 
     @property
     def _expressions(self) -> tuple[Expr, ...]:
-        link = self.link.probability if isinstance(self.link, Bernoulli) else self.link
         law = self.noise.constants if self.noise is not None else ()
-        return (self.loss, *(() if link is None else (link,)), *law)
+        return (self.loss, *self.link_expressions, *law)
+
+    @property
+    def link_expressions(self) -> tuple[Expr, ...]:
+        """What the label is made of: the link itself, or the expressions of its law; empty without a link."""
+        if isinstance(self.link, RandomLabel):
+            return self.link.expressions
+        return () if self.link is None else (self.link,)
 
     def _symbols(self, kind: type) -> tuple[Symbol, ...]:
         found = {symbol for expr in self._expressions for symbol in expr.free_symbols if isinstance(symbol, kind)}
@@ -123,30 +121,28 @@ class Model:
         return self.noise.symbol if self.noise is not None else None
 
     @property
-    def continuous_noise(self) -> NoiseLaw | None:
-        """The noise law if it has a density; discrete laws are summed in :attr:`outcomes`."""
-        return None if isinstance(self.noise, Discrete | Rademacher) else self.noise
-
-    @property
     def sampled(self) -> bool:
         """Whether the label is drawn given s, rather than a function of (s, eps)."""
-        return isinstance(self.link, Bernoulli)
+        return isinstance(self.link, RandomLabel)
 
-    @cached_property
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """Everything discrete written out: E f = E sum_k p_k(s) f_k(x, s, eps)."""
-        one = sp.Integer(1)
-        if self.link is None:
-            outcomes: Iterable[Outcome] = (Outcome(one, self.loss),)
-        elif isinstance(self.link, Bernoulli):
-            pairs = zip(self.link.probabilities, self.link.values, strict=True)
-            outcomes = (Outcome(weight, self.loss.xreplace({self.label: value})) for weight, value in pairs)
-        else:
-            outcomes = (Outcome(one, self.loss.xreplace({self.label: self.link})),)
-        if isinstance(self.noise, Discrete | Rademacher):
-            law = list(zip(self.noise.probabilities, self.noise.values, strict=True))
-            outcomes = (_at_noise(outcome, self.noise, w, v) for outcome in outcomes for w, v in law)
-        return tuple(outcomes)
+    def average(self, expr: Expr) -> Expr:
+        """The mean of a function of (x, y) over everything discrete: an expression in (x, s, eps).
+
+        A label that is a function is put in, a sampled one is averaged, discrete noise is summed; continuous noise
+        stays.
+
+        Raises
+        ------
+        DeclarationError
+            If the label is a Poisson count and `expr` is not a polynomial in it.
+        """
+        if isinstance(self.link, RandomLabel):
+            expr = self.link.average(expr, self.label)
+        elif self.link is not None:
+            expr = expr.xreplace({self.label: self.link})
+        if self.noise is None or not self.noise.chances:
+            return expr
+        return sp.Add(*(w * expr.xreplace({self.noise.symbol: v}) for w, v in self.noise.chances))
 
     def parameter_values(self, values: Mapping[Any, float]) -> dict[str, float]:
         """Values of the parameters by name, in the order of :attr:`parameters`, defaults filled in.
@@ -166,8 +162,9 @@ class Model:
 
     def _repr_latex_(self) -> str:
         lines = [rf"\text{{loss}} &= {latex(self.loss)}"]
-        if isinstance(self.link, Bernoulli):
-            lines.append(rf"{latex(self.label)} &\sim \mathrm{{Bernoulli}}\left({latex(self.link.probability)}\right)")
+        if isinstance(self.link, RandomLabel):
+            inside = ", ".join(map(latex, self.link.expressions))
+            lines.append(rf"{latex(self.label)} &\sim \mathrm{{{type(self.link).__name__}}}\left({inside}\right)")
         elif self.link is not None:
             lines.append(rf"{latex(self.label)} &= {latex(self.link)}")
         if self.noise is not None:
@@ -189,11 +186,6 @@ def _expression(value: Any, where: str) -> Expr:
             "text is read by hdsym.parse",
         )
     return recognise(expr)
-
-
-def _at_noise(outcome: Outcome, law: NoiseLaw, weight: Expr, value: Expr) -> Outcome:
-    replacement = {law.symbol: value}
-    return Outcome(weight * outcome.probability.xreplace(replacement), outcome.loss.xreplace(replacement))
 
 
 def _value(parameter: Parameter, value: Any, model: str) -> float:

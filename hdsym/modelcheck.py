@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .cas import Expr, free_symbols, sp
 from .errors import DeclarationError
 from .functions import check_functions
-from .laws import Bernoulli
+from .labels import Poisson, RandomLabel
 from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol
 
 if TYPE_CHECKING:
@@ -28,14 +28,15 @@ _PROBES = (-2.3, -0.71, 0.43, 1.9)
 
 def check(model: Model) -> None:
     """Raise :class:`DeclarationError` for the first thing about `model` that has no meaning."""
-    link = model.link.probability if isinstance(model.link, Bernoulli) else model.link
-    allowed = (StudentSymbol, TeacherSymbol, NoiseSymbol) if link is None else (StudentSymbol, LabelSymbol)
+    direct = model.link is None
+    allowed = (StudentSymbol, TeacherSymbol, NoiseSymbol) if direct else (StudentSymbol, LabelSymbol)
     _check_expression(model.loss, "loss", allowed)
-    if link is not None:
-        _check_expression(link, "link", (TeacherSymbol, NoiseSymbol))
+    for expr in model.link_expressions:
+        _check_expression(expr, "link", (TeacherSymbol, NoiseSymbol))
+    where = "loss" if direct else "link"
     _check_names(model)
-    _check_roles(model, link)
-    _check_noise(model, link)
+    _check_roles(model, where)
+    _check_noise(model, where)
     _check_real(model)
 
 
@@ -67,7 +68,7 @@ def _check_names(model: Model) -> None:
             )
 
 
-def _check_roles(model: Model, link: Expr | None) -> None:
+def _check_roles(model: Model, where: str) -> None:
     if not model.students or sp.diff(model.loss, model.students[0]) == 0:
         raise DeclarationError(
             f"the loss {model.loss} does not depend on a student preactivation",
@@ -81,12 +82,11 @@ def _check_roles(model: Model, link: Expr | None) -> None:
                 remedy=f"this version derives single-index models: use one hd.{kind}(...)",
             )
     if not model.teachers:
-        where = "loss" if link is None else "link"
         raise DeclarationError(
             f"the {where} does not depend on a teacher preactivation", remedy='use s = hd.teacher("s") in it'
         )
     labels = model._symbols(LabelSymbol)
-    if link is not None and len(labels) != 1:
+    if model.link is not None and len(labels) != 1:
         names = ", ".join(symbol.name for symbol in labels) or "none"
         raise DeclarationError(
             f"a link is given, but the labels in the loss {model.loss} are: {names}",
@@ -94,7 +94,7 @@ def _check_roles(model: Model, link: Expr | None) -> None:
         )
 
 
-def _check_noise(model: Model, link: Expr | None) -> None:
+def _check_noise(model: Model, where: str) -> None:
     used = model._symbols(NoiseSymbol)
     law = model.noise
     for symbol in used:
@@ -104,7 +104,6 @@ def _check_noise(model: Model, link: Expr | None) -> None:
                 remedy=f"give one: Model(..., noise=hd.Normal({symbol}, std=...))",
             )
     if law is not None and law.symbol not in used:
-        where = "loss" if link is None else "link"
         raise DeclarationError(
             f"the noise law of {law.symbol} is given, but {law.symbol} is not in the {where}",
             remedy=f"use {law.symbol}, or leave the law out",
@@ -121,18 +120,41 @@ def _check_real(model: Model) -> None:
     ]
     for shift in range(len(_PROBES)):
         point = {v: sp.Float(_PROBES[(shift + 2 * k + k * shift) % 4]) for k, v in enumerate(variables)}
-        for outcome in model.outcomes:
-            for expr, where in ((outcome.loss, "loss"), (outcome.probability, "probability")):
-                value = expr.xreplace({**constants, **point}).evalf(15)
-                if not value.is_Float and not value.is_Integer and not value.is_Rational:
-                    at = ", ".join(f"{v} = {float(point[v]):g}" for v in variables)
-                    raise DeclarationError(
-                        f"the {where} {expr} is {value} at {at}: not a real, finite number",
-                        remedy=f"write a {where} that is real and finite for all preactivations",
-                    )
-                if where == "probability" and not 0 <= float(value) <= 1:
-                    at = ", ".join(f"{v} = {float(point[v]):g}" for v in variables)
-                    raise DeclarationError(
-                        f"the probability {expr} of the label is {float(value):g} at {at}",
-                        remedy="give an expression with values in [0, 1], for instance hd.sigmoid(s)",
-                    )
+        at = ", ".join(f"{v} = {float(value):g}" for v, value in point.items())
+        _number(model.average(model.loss), {**constants, **point}, "loss", at)
+        if isinstance(model.link, RandomLabel):
+            _check_chances(model.link, {**constants, **point}, at)
+
+
+def _number(expr: Expr, values: dict[Expr, Expr], where: str, at: str) -> float:
+    value = expr.xreplace(values).evalf(15)
+    if not (value.is_Float or value.is_Rational):
+        raise DeclarationError(
+            f"the {where} {expr} is {value} at {at}: not a real, finite number",
+            remedy=f"write a {where} that is real and finite for all preactivations",
+        )
+    return float(value)
+
+
+def _check_chances(label: RandomLabel, values: dict[Expr, Expr], at: str) -> None:
+    if isinstance(label, Poisson):
+        rate = _number(label.rate, values, "rate", at)
+        if rate < 0:
+            raise DeclarationError(
+                f"the rate {label.rate} of the label is {rate:g} at {at}",
+                remedy="give a positive expression, for instance sympy.exp(s)",
+            )
+        return
+    total = 0.0
+    for expr, _ in label.chances:
+        chance = _number(expr, values, "probability", at)
+        total += chance
+        if not 0 <= chance <= 1:
+            raise DeclarationError(
+                f"the probability {expr} of the label is {chance:g} at {at}",
+                remedy="give an expression with values in [0, 1], for instance hd.sigmoid(s)",
+            )
+    if abs(total - 1) > 1e-9:
+        raise DeclarationError(
+            f"the probabilities of the label sum to {total:g} at {at}", remedy="make them sum to 1 for every s"
+        )

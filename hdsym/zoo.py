@@ -7,7 +7,8 @@ from typing import Any
 from .cas import Expr, sp
 from .errors import DeclarationError
 from .functions import sigmoid, softplus
-from .laws import Bernoulli, Normal
+from .labels import Bernoulli
+from .laws import Normal
 from .model import Model
 from .symbols import label, noise, parameter, student, teacher
 

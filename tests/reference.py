@@ -32,9 +32,7 @@ def gaussian_mean(g: Callable[[float, float], float], cov: np.ndarray, kinks: Se
         )[0]
 
     edges = [0.0, *angles, 2 * math.pi]
-    total = sum(
-        quad(on_ray, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0] for a, b in itertools.pairwise(edges)
-    )
+    total = sum(quad(on_ray, a, b, epsabs=1e-13, epsrel=1e-10, limit=200)[0] for a, b in itertools.pairwise(edges))
     return total / (2 * math.pi)
 
 

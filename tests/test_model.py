@@ -18,35 +18,32 @@ x, s, y, eps = hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps")
 
 def test_deterministic_link_has_one_outcome() -> None:
     model = hd.Model(loss=(x**2 - y) ** 2 / 4, link=s**2 + eps, noise=hd.Normal(eps, std=0.1))
-    assert model.outcomes[0].loss == (x**2 - s**2 - eps) ** 2 / 4
+    assert model.average(model.loss) == (x**2 - s**2 - eps) ** 2 / 4
     assert (model.n_student, model.n_teacher) == (1, 1)
-    assert model.continuous_noise is model.noise
     assert not model.sampled
     assert "Normal" in model._repr_latex_()
 
 
-def test_sampled_label_has_two_outcomes_whose_probabilities_sum_to_one() -> None:
+def test_sampled_label_is_averaged_over_its_two_values() -> None:
     model = hd.Model(loss=sp.log(1 + sp.exp(x)) - x * y, link=hd.Bernoulli(1 / (1 + sp.exp(-s))))
     assert model.loss == hd.softplus(x) - x * y
-    assert [o.loss for o in model.outcomes] == [hd.softplus(x) - x, hd.softplus(x)]
-    assert sum(o.probability for o in model.outcomes) == 1
+    p = hd.sigmoid(s)
+    assert model.average(y) == p
+    assert model.average(model.loss) == p * (hd.softplus(x) - x) + (1 - p) * hd.softplus(x)
     assert model.sampled
 
 
 def test_discrete_noise_is_summed() -> None:
     model = hd.Model(loss=(x - y) ** 2, link=s + eps, noise=hd.Discrete(eps, [0, 2], [sp.Rational(3, 4), 0.25]))
-    assert [(o.probability, o.loss) for o in model.outcomes] == [
-        (sp.Rational(3, 4), (x - s) ** 2),
-        (sp.Rational(1, 4), (x - s - 2) ** 2),
-    ]
-    assert len(hd.Model(loss=(x - y) ** 2, link=s + eps, noise=hd.Rademacher(eps)).outcomes) == 2
-    assert model.continuous_noise is None
+    assert model.average(model.loss) == sp.Rational(3, 4) * (x - s) ** 2 + (x - s - 2) ** 2 / 4
+    fair = hd.Model(loss=(x - y) ** 2, link=s + eps, noise=hd.Rademacher(eps))
+    assert fair.average(fair.loss) == (x - s - 1) ** 2 / 2 + (x - s + 1) ** 2 / 2
 
 
 def test_outer_function_may_be_declared_directly() -> None:
     model = hd.Model(loss=(sp.Abs(x) - sp.Abs(s)) ** 2 / 2)
     assert model.label is None
-    assert model.outcomes[0].loss == model.loss
+    assert model.average(model.loss) == model.loss
 
 
 def test_parameters_stay_symbolic_and_get_values() -> None:

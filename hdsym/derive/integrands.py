@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..cas import Expr, Matrix, sp
+from ..cas import Expr, Matrix, average_powers, sp
+from ..errors import ExpectationError
 from ..expectation.gaussian import Gaussian
 from ..expectation.terms import reduce_signs
-from ..laws import Normal, Uniform
+from ..laws import NoiseLaw, Normal
 from ..model import Model
 from ..symbols import overlap_matrix
 
@@ -37,12 +38,12 @@ class Integrands:
 
 
 def preactivation_law(model: Model) -> Gaussian:
-    """(students, teachers, Gaussian noise) ~ N(0, diag(B, std^2))."""
+    """(students, teachers, noise) ~ N(0, diag(B, std^2)); noise that is not Gaussian as a standard normal variable."""
     size = model.n_student + model.n_teacher
     variables = (*model.students, *model.teachers)
     gaussian = Gaussian(variables, (sp.S.Zero,) * size, overlap_matrix(size))
-    law = model.continuous_noise
-    if law is None:
+    law = model.noise
+    if law is None or law.chances:
         return gaussian
     mean, variance = (law.mean, law.std**2) if isinstance(law, Normal) else (sp.S.Zero, sp.S.One)
     cov: Matrix = sp.diag(overlap_matrix(size), variance)
@@ -50,26 +51,25 @@ def preactivation_law(model: Model) -> Gaussian:
 
 
 def integrands(model: Model) -> Integrands:
-    """The integrands of `model`; first derivatives pointwise, second ones in the sense of distributions."""
+    """The integrands of `model`; first derivatives pointwise, second ones in the sense of distributions.
+
+    Raises
+    ------
+    ExpectationError
+        If the noise has no moment that is needed, or enters in a way that no rule integrates.
+    """
     gaussian = preactivation_law(model)
     preactivations = (*model.students, *model.teachers)
-    mean_loss = sp.Add(*(outcome.probability * outcome.loss for outcome in model.outcomes))
+    mean_loss = model.average(model.loss)
     first = {x: reduce_signs(sp.diff(reduce_signs(mean_loss, gaussian), x), gaussian) for x in model.students}
-    gradient = tuple(tuple(sp.diff(first[x], r) / 2 for x in model.students) for r in preactivations)
-    slopes = [
-        (outcome.probability, [_pointwise(outcome.loss, x, gaussian) for x in model.students])
-        for outcome in model.outcomes
-    ]
-    count = range(model.n_student)
-    fisher = tuple(
-        tuple(sp.Add(*(weight * slope[i] * slope[j] for weight, slope in slopes)) for j in count) for i in count
-    )
-    average = _uniform_average(model)
+    slopes = [_pointwise(model.loss, x, gaussian) for x in model.students]
     return Integrands(
         gaussian,
-        average(mean_loss),
-        tuple(tuple(average(e) for e in row) for row in gradient),
-        tuple(tuple(average(e) for e in row) for row in fisher),
+        _over_noise(mean_loss, model.noise),
+        tuple(
+            tuple(_over_noise(sp.diff(first[x], r) / 2, model.noise) for x in model.students) for r in preactivations
+        ),
+        tuple(tuple(_over_noise(model.average(a * b), model.noise) for b in slopes) for a in slopes),
     )
 
 
@@ -81,23 +81,17 @@ def _pointwise(loss: Expr, x: Expr, gaussian: Gaussian) -> Expr:
     return reduce_signs(slope, gaussian)
 
 
-class _uniform_average:  # noqa: N801  # used as a function with the law bound
-    """Averages over uniform noise: exactly where it enters polynomially, else as a function of a normal variable."""
-
-    def __init__(self, model: Model) -> None:
-        self.law = model.noise if isinstance(model.noise, Uniform) else None
-
-    def __call__(self, integrand: Expr) -> Expr:
-        law = self.law
-        if law is None or not integrand.has(law.symbol):
-            return integrand
-        eps, low, high = law.symbol, law.low, law.high
-        if integrand.is_polynomial(eps):
-            return sp.Add(*(c * _uniform_moment(k, low, high) for (k,), c in sp.Poly(integrand, eps).terms()))
-        # eps = low + (high - low) Phi(xi) with xi standard normal has the uniform law
-        return integrand.xreplace({eps: low + (high - low) * (1 + sp.erf(eps / sp.sqrt(2))) / 2})
-
-
-def _uniform_moment(order: int, low: Expr, high: Expr) -> Expr:
-    """E eps^k = sum_i high^i low^(k - i) / (k + 1): no division by high - low."""
-    return sp.Add(*(high**i * low ** (order - i) for i in range(order + 1))) / (order + 1)
+def _over_noise(integrand: Expr, law: NoiseLaw | None) -> Expr:
+    """Noise that is not Gaussian: its moments where it enters polynomially, else a function of a normal variable."""
+    if law is None or isinstance(law, Normal) or not integrand.has(law.symbol):
+        return integrand
+    eps = law.symbol
+    if integrand.is_polynomial(eps):
+        return average_powers(integrand, eps, law.moment)
+    value = law.as_normal(eps)
+    if value is None:
+        raise ExpectationError(
+            f"{type(law).__name__} noise {eps} enters {integrand} other than polynomially",
+            remedy="write a loss that is polynomial in the noise, or use another law",
+        )
+    return integrand.xreplace({eps: value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from ..cas import Expr, sp
+from ..cas import Expr, average_powers, sp
 from ..errors import ExpectationError
 from .gaussian import Gaussian
 from .integral import GaussianIntegral
@@ -184,16 +184,11 @@ def _without_independent(integrand: Expr, gaussian: Gaussian) -> tuple[Expr, tup
         alone = all(gaussian.cov[i, j] == 0 for j in range(gaussian.size) if j != i)
         if not alone or not integrand.has(variable) or gaussian.size == 1 or not integrand.is_polynomial(variable):
             continue
-        # Taylor coefficients rather than an expansion: (g(x) - eps)^2 must not be multiplied out in x
-        total, derivative, power = sp.S.Zero, integrand, 0
-        while derivative != 0:
-            exponents = tuple(power * (k == i) for k in range(gaussian.size))
-            at_zero = derivative.xreplace({variable: sp.S.Zero})
-            total += at_zero * monomial_moment(exponents, gaussian) / sp.factorial(power)
-            derivative, power = sp.diff(derivative, variable), power + 1
-            if not derivative.has(variable):
-                derivative = sp.expand(derivative) if derivative.is_number else derivative
-        integrand, used = total, True
+
+        def moment(order: int, i: int = i) -> Expr:
+            return monomial_moment(tuple(order * (k == i) for k in range(gaussian.size)), gaussian)
+
+        integrand, used = average_powers(integrand, variable, moment), True
     if not used:
         return integrand, None
     identity = r"\mathbb{E}[p(r)\,q(\epsilon)] = \mathbb{E}[p(r)]\,\mathbb{E}[q(\epsilon)]"

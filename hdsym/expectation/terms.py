@@ -7,11 +7,13 @@ kept as a set, so that sgn^2 = 1 holds before any differentiation (a delta funct
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 from ..cas import Expr, Symbol, sp
 from ..errors import ExpectationError
 from .gaussian import Form, Gaussian
+from .kinks import reduce_signs, rewrite_kinks
 
 __all__ = ["Term", "canonical", "reduce_signs", "rewrite_kinks", "terms_of"]
 
@@ -135,7 +137,8 @@ def terms_of(expr: Expr, gaussian: Gaussian) -> list[Term]:
     variables = gaussian.variables
     one = Term(sp.S.One, (0,) * gaussian.size)
     collected: dict[tuple[object, ...], Term] = {}
-    for term in _walk(rewrite_kinks(expr, gaussian), one, gaussian):
+    walked = _walk(rewrite_kinks(expr, gaussian), one, gaussian)
+    for term in itertools.chain.from_iterable(map(_without_parallel_signs, walked)):
         key = (term.powers, term.signs, term.deltas, term.exponent, term.opaque)
         known = collected.get(key)
         collected[key] = term if known is None else replace(term, coefficient=known.coefficient + term.coefficient)
@@ -172,6 +175,19 @@ def _walk(expr: Expr, one: Term, gaussian: Gaussian) -> list[Term]:
     return [_factor(expr, one, gaussian)]
 
 
+def _without_parallel_signs(term: Term) -> list[Term]:
+    """sgn(u - a) sgn(u - b) = 1 - sgn(b - a) (sgn(u - a) - sgn(u - b)): at most one sign for each direction is left."""
+    for first, second in itertools.combinations(sorted(term.signs, key=str), 2):
+        if first.coefficients != second.coefficients:
+            continue
+        order = sp.sign(first.constant - second.constant)
+        bare = replace(term, signs=term.signs - {first, second})
+        parts = (bare, replace(bare, coefficient=-order * bare.coefficient).times_sign(first))
+        others = (*parts, replace(bare, coefficient=order * bare.coefficient).times_sign(second))
+        return [single for other in others if other.coefficient != 0 for single in _without_parallel_signs(other)]
+    return [term]
+
+
 def _merge(terms: list[Term]) -> list[Term]:
     """Collect equal terms, so that powers of sums do not explode."""
     collected: dict[Term, Expr] = {}
@@ -203,110 +219,3 @@ def _factor(expr: Expr, one: Term, gaussian: Gaussian) -> Term:
         if exponent.is_polynomial(*variables) and sp.Poly(exponent, *variables).total_degree() <= 2:
             return replace(one, exponent=exponent)
     return replace(one, opaque=expr)
-
-
-def rewrite_kinks(expr: Expr, gaussian: Gaussian) -> Expr:
-    """\\|u\\|, Heaviside, Max and Min in terms of sgn of affine forms, never inside another function."""
-    variables = gaussian.variables
-    if expr.has(sp.Max, sp.Min, sp.Heaviside):
-        expr = expr.rewrite(sp.Abs).replace(sp.Heaviside, lambda u, *_: (1 + sp.sign(u)) / 2)
-    if expr.has(sp.Abs):
-        expr = expr.replace(
-            lambda e: isinstance(e, sp.Abs) and e.has(*variables), lambda e: e.args[0] * sp.sign(e.args[0])
-        )
-    expr = _split_cases(expr, gaussian)
-    if expr.has(sp.sign):
-        expr = expr.replace(lambda e: isinstance(e, sp.sign) and e.has(*variables), lambda e: _split_sign(e, gaussian))
-    return expr
-
-
-def _split_cases(expr: Expr, gaussian: Gaussian) -> Expr:
-    """g(sgn u) = (1 + sgn u)/2 g(1) + (1 - sgn u)/2 g(-1), for a sign inside the argument of another function."""
-    while True:
-        inner = {
-            sign
-            for function in expr.atoms(sp.Function)
-            for arg in function.args
-            for sign in arg.atoms(sp.sign)
-            if sign.has(*gaussian.variables) and not sign.args[0].has(sp.sign)
-        }
-        if not inner:
-            return expr
-        sign = min(inner, key=sp.default_sort_key)
-        positive, negative = (expr.xreplace({sign: sp.Integer(value)}) for value in (1, -1))
-        expr = (1 + sign) / 2 * positive + (1 - sign) / 2 * negative
-
-
-def _split_sign(expr: Expr, gaussian: Gaussian) -> Expr:
-    """The sign of a product of affine forms as the product of their signs."""
-    argument = expr.args[0]
-    if gaussian.form(argument) is not None:
-        return expr
-    try:
-        content, factors = sp.factor_list(argument, *gaussian.variables)
-    except sp.PolynomialError:
-        content, factors = sp.S.One, [(argument, 1)]
-    signs = [sp.sign(content)]
-    for factor, multiplicity in factors:
-        if multiplicity % 2 == 0:
-            continue
-        if gaussian.form(factor) is None:
-            names = ", ".join(map(str, gaussian.variables))
-            raise ExpectationError(
-                f"{expr} has its kink at {factor} = 0, which is not affine in {names}",
-                remedy="write kinked functions (abs, sign, relu, max) of affine arguments or products of them",
-            )
-        signs.append(sp.sign(factor))
-    return sp.Mul(*signs)
-
-
-def reduce_signs(expr: Expr, gaussian: Gaussian) -> Expr:
-    """The same function with every sgn at most to the first power, the rest left as it was written.
-
-    To be called before differentiating in the sense of distributions.
-    """
-    expr = rewrite_kinks(expr, gaussian)
-    if expr.has(sp.sign):
-        parts = _sign_parts(expr)
-        expr = sp.Add(*(value * sp.Mul(*(sp.sign(a) for a in signs)) for signs, value in parts.items()))
-    return _settle_deltas(expr, gaussian)
-
-
-def _settle_deltas(expr: Expr, gaussian: Gaussian) -> Expr:
-    """g(r) delta(u) = g(r at u = 0) delta(u); in particular u delta(u) = 0, as the derivative of u sgn(u) needs."""
-    for delta in sorted(expr.atoms(sp.DiracDelta), key=sp.default_sort_key):
-        form = gaussian.form(delta.args[0])
-        if form is None or len(delta.args) > 1:
-            continue
-        mark = sp.Dummy()
-        marked = expr.xreplace({delta: mark})
-        index = next(i for i, c in enumerate(form.coefficients) if c != 0)
-        variable = gaussian.variables[index]
-        zero = variable - form.expr(gaussian.variables) / form.coefficients[index]
-        factor = marked.diff(mark).xreplace({variable: sp.expand(zero)})
-        expr = marked.xreplace({mark: sp.S.Zero}) + factor * delta
-    return expr
-
-
-def _sign_parts(expr: Expr) -> dict[frozenset[Expr], Expr]:
-    """`expr` as a polynomial in its signs, exponents modulo two."""
-    if isinstance(expr, sp.sign):
-        return {frozenset((expr.args[0],)): sp.S.One}
-    if not expr.has(sp.sign) or not (expr.is_Add or expr.is_Mul or (expr.is_Pow and expr.exp.is_Integer)):
-        return {frozenset(): expr}
-    if expr.is_Add:
-        total: dict[frozenset[Expr], Expr] = {}
-        for arg in expr.args:
-            for signs, value in _sign_parts(arg).items():
-                total[signs] = total.get(signs, sp.S.Zero) + value
-        return total
-    if expr.is_Pow and expr.exp < 0:
-        return {frozenset(): expr}
-    factors = expr.args if expr.is_Mul else (expr.base,) * int(expr.exp)
-    product: dict[frozenset[Expr], Expr] = {frozenset(): sp.S.One}
-    for factor in factors:
-        grown: dict[frozenset[Expr], Expr] = {}
-        for (s1, v1), (s2, v2) in ((a, b) for a in product.items() for b in _sign_parts(factor).items()):
-            grown[s1 ^ s2] = grown.get(s1 ^ s2, sp.S.Zero) + v1 * v2
-        product = grown
-    return product

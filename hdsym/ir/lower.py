@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..cas import Expr, Symbol, free_symbols, sp
 from ..errors import CodegenError
 from ..expectation.integral import GaussianIntegral, UnitIntegral
-from ..laws import Bernoulli
+from ..labels import Bernoulli, RandomLabel
 from ..model import Model
 from ..symbols import overlap_matrix
 from .nodes import (
@@ -103,6 +103,9 @@ def _declaration(model: Model) -> tuple[str, ...]:
     lines = [f"loss  {model.loss}"]
     if isinstance(model.link, Bernoulli):
         lines.append(f"label {model.label} = 1 with probability {model.link.probability}, else 0")
+    elif isinstance(model.link, RandomLabel):
+        inside = ", ".join(map(str, model.link.expressions))
+        lines.append(f"label {model.label} ~ {type(model.link).__name__}({inside})")
     elif model.link is not None:
         lines.append(f"label {model.label} = {model.link}")
     if model.noise is not None:

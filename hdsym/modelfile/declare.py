@@ -8,7 +8,8 @@ from typing import Any
 
 from .. import laws, symbols
 from ..cas import Expr, Symbol
-from ..laws import Bernoulli, NoiseLaw
+from ..labels import Bernoulli, Categorical, Poisson, RandomLabel
+from ..laws import NoiseLaw
 from ..model import Model
 from ..parse import CONSTANTS, function_names, parse_expression
 from .table import Table, is_number
@@ -51,6 +52,15 @@ def read_expression(table: Table, name: str, names: dict[str, Expr], *, number: 
         kind = "a number or an expression in quotes" if number else "an expression in quotes"
         raise table.error(name, f"is {value!r}", f"write {kind}")
     return parse_expression(value, names, where=f"{table.file}: {table.key(name)}")
+
+
+def _read_expressions(table: Table, name: str, names: dict[str, Expr]) -> tuple[Expr, ...]:
+    """A list of numbers and expressions in quotes."""
+    values = table.get(name)
+    if not isinstance(values, list) or not all(isinstance(v, str) or is_number(v) for v in values):
+        raise table.error(name, f"is {values!r}", "write a list of numbers and expressions in quotes")
+    where = f"{table.file}: {table.key(name)}"
+    return tuple(parse_expression(v, names, where=where) if isinstance(v, str) else v for v in values)
 
 
 def _zoo(table: Table) -> Model:
@@ -107,20 +117,26 @@ def _names(table: Table, roles: dict[str, Symbol], parameters: dict[str, Symbol]
     return names
 
 
-def _link(table: Table, names: dict[str, Expr]) -> Expr | Bernoulli | None:
+def _link(table: Table, names: dict[str, Expr]) -> Expr | RandomLabel | None:
     value = table.get("link", None)
     if value is None:
         return None
     if isinstance(value, str):
         return read_expression(table, "link", names)
     inner = table.table("link")
-    probability = read_expression(inner, "bernoulli", names)
+    label: RandomLabel
+    if inner.has("poisson"):
+        label = Poisson(read_expression(inner, "poisson", names))
+    elif inner.has("values"):
+        label = Categorical(tuple(inner.numbers("values")), _read_expressions(inner, "probabilities", names))
+    else:
+        label = Bernoulli(read_expression(inner, "bernoulli", names))
     inner.done()
-    return Bernoulli(probability)
+    return label
 
 
 def _noise(table: Table, symbol: Symbol, names: dict[str, Symbol]) -> NoiseLaw:
-    law = table.choice("law", ("normal", "uniform", "rademacher", "discrete"))
+    law = table.choice("law", ("normal", "uniform", "laplace", "student_t", "rademacher", "discrete"))
 
     def constant(name: str) -> Expr:
         return read_expression(table, name, names, number=True)
@@ -130,6 +146,11 @@ def _noise(table: Table, symbol: Symbol, names: dict[str, Symbol]) -> NoiseLaw:
         noise = laws.Normal(symbol, std=constant("std"), mean=constant("mean") if table.has("mean") else 0)
     elif law == "uniform":
         noise = laws.Uniform(symbol, low=constant("low"), high=constant("high"))
+    elif law == "laplace":
+        noise = laws.Laplace(symbol, scale=constant("scale"), mean=constant("mean") if table.has("mean") else 0)
+    elif law == "student_t":
+        options = {name: constant(name) for name in ("scale", "mean") if table.has(name)}
+        noise = laws.StudentT(symbol, dof=constant("dof"), **options)
     elif law == "discrete":
         noise = laws.Discrete(symbol, tuple(table.numbers("values")), tuple(table.numbers("probabilities")))
     else:

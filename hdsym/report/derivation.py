@@ -11,7 +11,8 @@ from markupsafe import Markup, escape
 
 from ..cas import Expr, sp
 from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
-from ..laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
+from ..labels import Bernoulli, RandomLabel
+from ..laws import Normal, Uniform
 from .motion import motion
 from .typeset import expression, formula, mathml, name_latex
 
@@ -85,6 +86,11 @@ def declaration(model: Model) -> list[Entry]:
         teachers = ",".join(name_latex(s.name) for s in model.teachers)
         left = rf"\mathbb{{P}}({label} = 1 \mid {teachers})"
         entries.append(Entry("label, sampled: 1 or 0", formula(left, model.link.probability)))
+    elif isinstance(model.link, RandomLabel):
+        inside = r",\; ".join(map(expression, model.link.expressions))
+        entries.append(
+            Entry("label, sampled", mathml(rf"{label} \sim \mathrm{{{type(model.link).__name__}}}({inside})"))
+        )
     else:
         entries.append(Entry("label", formula(label, model.link)))
     return entries + _noise_entry(model) + where
@@ -103,19 +109,19 @@ def _noise_entry(model: Model) -> list[Entry]:
         text = rf"{name} \sim \mathcal{{N}}({expression(law.mean)},\, {expression(law.std**2)})"
     elif isinstance(law, Uniform):
         text = rf"{name} \sim \mathcal{{U}}[{expression(law.low)},\, {expression(law.high)}]"
-    elif isinstance(law, Rademacher | Discrete):
-        pairs = zip(law.values, law.probabilities, strict=True)
+    elif law.chances:
         return [
             Entry(
                 "noise, discrete",
                 Markup("; ").join(
                     mathml(rf"\mathbb{{P}}({name} = {expression(value)}) = {expression(weight)}")
-                    for value, weight in pairs
+                    for weight, value in law.chances
                 ),
             )
         ]
     else:
-        text = rf"{name} \sim \mathrm{{{type(law).__name__}}}"
+        inside = r",\; ".join(map(expression, law.constants))
+        text = rf"{name} \sim \mathrm{{{type(law).__name__}}}({inside})"
     return [Entry("noise", mathml(text))]
 
 

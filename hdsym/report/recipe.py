@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..cas import Expr, sp
 from ..functions import KNOWN
-from ..laws import Bernoulli, Discrete, Normal, Uniform
+from ..labels import Categorical, RandomLabel
+from ..laws import Discrete, Laplace, Normal, StudentT, Uniform
 from ..start import OverlapStart, RandomStart
 from ..symbols import Parameter, t
 
@@ -79,7 +80,7 @@ def declaration(model: Model) -> str:
     roles += [("noise", model.noise_symbol)] if model.noise_symbol is not None else []
     lines += [f'{symbol.name} = hd.{role}("{symbol.name}")' for role, symbol in roles]
     lines += [_parameter(parameter) for parameter in model.parameters]
-    link = f"hd.Bernoulli({_code(model.link.probability)})" if isinstance(model.link, Bernoulli) else None
+    link = _label(model.link) if isinstance(model.link, RandomLabel) else None
     lines += ["model = hd.Model(", f"    loss={_code(model.loss)},"]
     lines += [f"    link={link or _code(model.link)},"] if model.link is not None else []
     lines += [f"    noise={_law(model.noise)},"] if model.noise is not None else []
@@ -94,12 +95,23 @@ def _parameter(parameter: Parameter) -> str:
     return f"{parameter.name} = hd.parameter({', '.join([repr(parameter.name), *given])})"
 
 
+def _label(label: RandomLabel) -> str:
+    if isinstance(label, Categorical):
+        values, weights = (", ".join(map(_code, part)) for part in (label.values, label.probabilities))
+        return f"hd.Categorical([{values}], [{weights}])"
+    return f"hd.{type(label).__name__}({', '.join(map(_code, label.expressions))})"
+
+
 def _law(law: Any) -> str:
     name = law.symbol.name
     if isinstance(law, Normal):
         return f"hd.Normal({name}, std={_code(law.std)}, mean={_code(law.mean)})"
     if isinstance(law, Uniform):
         return f"hd.Uniform({name}, low={_code(law.low)}, high={_code(law.high)})"
+    if isinstance(law, Laplace):
+        return f"hd.Laplace({name}, scale={_code(law.scale)}, mean={_code(law.mean)})"
+    if isinstance(law, StudentT):
+        return f"hd.StudentT({name}, dof={_code(law.dof)}, scale={_code(law.scale)}, mean={_code(law.mean)})"
     if isinstance(law, Discrete):
         values, weights = (", ".join(_code(value) for value in values) for values in (law.values, law.probabilities))
         return f"hd.Discrete({name}, values=[{values}], probabilities=[{weights}])"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..cas import Expr, Symbol, sp
+from ..cas import Expr, Symbol, average_powers, sp
 from ..errors import SimulationError
-from ..laws import Bernoulli, Discrete, Normal, Rademacher, Uniform
+from ..labels import RandomLabel
+from ..laws import Discrete, Laplace, Normal, StudentT, Uniform
 from ..model import Model
 
 __all__ = ["Chance", "check_laws", "draw_symbol", "expected_loss", "gradient", "label_chances", "noise_chances"]
@@ -16,7 +17,7 @@ Chance = tuple[Expr, Expr]
 """Probability and value of one outcome."""
 
 draw_symbol: Symbol = sp.Dummy("z", real=True)
-"""The standard draw behind continuous noise: N(0, 1) for Normal, uniform on (0, 1) for Uniform."""
+"""The standard draw behind continuous noise: N(0, 1), uniform on (0, 1) or Student t, as the law's `draw` says."""
 
 
 def gradient(model: Model) -> tuple[Expr, ...]:
@@ -49,37 +50,34 @@ def _without_jumps(derivative: Expr, x: Symbol, model: Model) -> Expr:
 
 def noise_chances(model: Model) -> tuple[Chance, ...]:
     """Outcomes of discrete noise; empty for continuous noise and for none."""
-    if not isinstance(model.noise, Discrete | Rademacher):
-        return ()
-    return tuple(zip(model.noise.probabilities, model.noise.values, strict=True))
+    return () if model.noise is None else model.noise.chances
 
 
 def label_chances(model: Model) -> tuple[Chance, ...]:
-    """Outcomes of a sampled label given s; empty when the label is a function."""
-    if not isinstance(model.link, Bernoulli):
-        return ()
-    return tuple(zip(model.link.probabilities, model.link.values, strict=True))
+    """Outcomes of a sampled label given s; empty when the label is a function, or a count."""
+    return model.link.chances if isinstance(model.link, RandomLabel) else ()
 
 
 def noise_value(model: Model) -> Expr:
     """Continuous noise as a function of :data:`draw_symbol`; zero without noise."""
-    if isinstance(model.noise, Normal):
-        return model.noise.mean + model.noise.std * draw_symbol
-    if isinstance(model.noise, Uniform):
-        return model.noise.low + (model.noise.high - model.noise.low) * draw_symbol
-    return sp.S.Zero
+    return sp.S.Zero if model.noise is None or model.noise.chances else model.noise.value(draw_symbol)
 
 
 def expected_loss(model: Model) -> Expr:
-    """E[f | x, s, z]: everything discrete summed, continuous noise written with its standard draw z."""
-    labels = label_chances(model) or ((sp.S.One, model.link),)
-    total = sp.S.Zero
-    for weight, value in labels:
-        total += weight * (model.loss if value is None else model.loss.xreplace({model.label: value}))
-    if model.noise_symbol is None:
+    """E[f | x, s, z]: all that is discrete summed, noise by its moments where it is polynomial, else by its draw z.
+
+    Raises
+    ------
+    ExpectationError
+        If the risk needs a moment that the noise does not have.
+    """
+    total = model.average(model.loss)
+    law = model.noise
+    if law is None or law.chances:
         return total
-    chances = noise_chances(model) or ((sp.S.One, noise_value(model)),)
-    return sp.Add(*(weight * total.xreplace({model.noise_symbol: value}) for weight, value in chances))
+    if total.is_polynomial(law.symbol):
+        return average_powers(total, law.symbol, law.moment)
+    return total.xreplace({law.symbol: noise_value(model)})
 
 
 @dataclass(frozen=True)
@@ -98,6 +96,8 @@ def check_laws(model: Model, parameters: Mapping[str, float]) -> None:
     law, fault = model.noise, ""
     if isinstance(law, Normal) and not number(law.std) >= 0:
         fault = f"the standard deviation {law.std} is {number(law.std):g}"
+    elif isinstance(law, Laplace | StudentT) and not number(law.scale) >= 0:
+        fault = f"the scale {law.scale} is {number(law.scale):g}"
     elif isinstance(law, Uniform) and not number(law.low) < number(law.high):
         fault = f"low = {number(law.low):g} is not below high = {number(law.high):g}"
     elif isinstance(law, Discrete):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from ..cas import Symbol
-from ..laws import Normal, Uniform
+from ..labels import Poisson
+from ..laws import StudentT
 from ..model import Model
 from ..paths import templates_dir
 from . import declaration
@@ -91,7 +92,6 @@ def _template() -> Any:
 
 def _context(model: Model) -> dict[str, Any]:
     names = _names(model)
-    link = () if model.link is None or model.sampled else (model.link,)
     return {
         "legend": [f"{name} = {symbol.name}" for symbol, name in names.items() if symbol != declaration.draw_symbol],
         "loss_text": str(model.loss),
@@ -107,7 +107,7 @@ def _context(model: Model) -> dict[str, Any]:
         "expected": block((declaration.expected_loss(model),), names),
         "noise": _noise(model, names),
         "noise_branches": _branches(declaration.noise_chances(model), names),
-        "label": block(link, names) if link else Block((), ("0.0",)),
+        "label": _label(model, names),
         "label_branches": _branches(declaration.label_chances(model), names),
     }
 
@@ -125,8 +125,20 @@ def _names(model: Model) -> dict[Symbol, str]:
 
 def _noise(model: Model, names: dict[Symbol, str]) -> dict[str, Any]:
     """How continuous noise is drawn: the standard draw, then the value."""
-    draws = {Normal: "rng.standard_normal()", Uniform: "rng.random()"}
-    return {"draw": draws.get(type(model.noise)), "value": block((declaration.noise_value(model),), names)}
+    draws = {"normal": "rng.standard_normal()", "uniform": "rng.random()"}
+    if isinstance(model.noise, StudentT):
+        dof = code(model.noise.dof, names)
+        draws["student_t"] = f"rng.standard_normal() * math.sqrt({dof} / rng.chisquare({dof}))"
+    kind = "" if model.noise is None else model.noise.draw
+    return {"draw": draws.get(kind), "value": block((declaration.noise_value(model),), names)}
+
+
+def _label(model: Model, names: dict[Symbol, str]) -> Block:
+    """A label that is a function of (s, eps), or a count drawn with a rate that is one."""
+    if isinstance(model.link, Poisson):
+        rate = block((model.link.rate,), names)
+        return Block(rate.lines, (f"poisson(rng, {rate.results[0]})",))
+    return Block((), ("0.0",)) if model.link is None or model.sampled else block((model.link,), names)
 
 
 def _branches(chances: tuple[declaration.Chance, ...], names: dict[Symbol, str]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ..laws import Normal, Uniform
+from ..laws import StudentT
 from ..model import Model
+from .declaration import draw_symbol, expected_loss
 
 __all__ = ["population_risk", "rule", "triangular_factor"]
 
@@ -41,6 +42,10 @@ def population_risk(kernel: Callable[..., None], model: Model, overlaps: Float, 
     known = np.flatnonzero(np.isfinite(flat).all(axis=(1, 2)))
     factors = triangular_factor(flat[known])
     points, weights = rule(overlaps.shape[-1], _noise_kind(model))
+    if isinstance(model.noise, StudentT):
+        from scipy.special import stdtrit
+
+        points = np.vstack([points[:-1], stdtrit(float(model.noise.dof), points[-1])])
     values = np.empty(known.size)
     pieces = [slice(i, i + 8) for i in range(0, known.size, 8)]
     with ThreadPoolExecutor(workers) as pool:
@@ -66,9 +71,11 @@ def triangular_factor(B: Float) -> Float:
 
 
 def _noise_kind(model: Model) -> str:
-    if isinstance(model.noise, Normal):
-        return "normal"
-    return "uniform" if isinstance(model.noise, Uniform) else ""
+    """The draw of the noise if the average needs one: noise that enters polynomially has been averaged already."""
+    law = model.noise
+    if law is None or law.chances or not expected_loss(model).has(draw_symbol):
+        return ""
+    return "normal" if law.draw == "normal" else "uniform"
 
 
 @lru_cache(maxsize=8)

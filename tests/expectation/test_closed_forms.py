@@ -25,7 +25,7 @@ NOISE_NODES, NOISE_WEIGHTS = np.polynomial.hermite_e.hermegauss(5)  # exact: the
 def raw_mean(name: str, model: Model, transform, cov: np.ndarray) -> float:  # type: ignore[no-untyped-def]
     """E sum_k p_k transform(f_k) by adaptive quadrature; the label noise by an exact Gauss rule."""
     x, s = model.students[0], model.teachers[0]
-    total = sp.Add(*(o.probability * transform(o.loss, x) for o in model.outcomes))
+    total = model.average(transform(model.loss, x))
     nodes = [(0.0, 1.0)]
     if model.noise is not None:
         weights = NOISE_WEIGHTS / NOISE_WEIGHTS.sum()
