@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from .cas import Expr, Symbol, sp, to_expr
 from .errors import DeclarationError, ExpectationError
+from .special import log_ndtr
 from .symbols import NoiseSymbol, Parameter
 
 __all__ = ["Discrete", "Laplace", "NoiseLaw", "Normal", "Rademacher", "StudentT", "Uniform"]
@@ -209,6 +210,10 @@ class Laplace(NoiseLaw):
         """The quantile function of a uniform draw."""
         centre = draw - sp.Rational(1, 2)
         return self.mean - self.scale * sp.sign(centre) * sp.log(1 - 2 * sp.Abs(centre))
+
+    def as_normal(self, normal: Symbol) -> Expr | None:
+        """The same with the draw Phi(xi); in the tails through log Phi, which keeps its digits there."""
+        return self.mean - self.scale * sp.sign(normal) * (sp.log(2) + log_ndtr(-sp.Abs(normal)))
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def integral_of(term: Term, gaussian: Gaussian) -> Expr:
     axes = _axes(term, gaussian, kinks)
     dimension = len(axes)
     body = Term(sp.S.One, term.powers, term.signs, (), term.exponent, term.opaque).expr(gaussian.variables)
-    if dimension == 0:
-        return body
+    if dimension == 0:  # constant, though it need not look so: sigmoid(s) + sigmoid(-s)
+        return body.xreplace(dict.fromkeys(gaussian.variables, sp.S.Zero))
     if dimension > MAX_DIMENSION:
         raise ExpectationError(
             f"E[{body}] needs an integral in {dimension} dimensions",
