@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..cas import Expr, Matrix, sp
 from ..errors import DeclarationError
 from ..expectation.engine import Engine
-from ..expectation.expect import Expectation
+from ..expectation.expectation import Expectation
 from ..expectation.gaussian import Gaussian
 from ..model import Model
 from .integrands import integrands

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .expect import Expectation, expect
+from .expectation import Expectation, expect
 from .gaussian import Gaussian
 from .integral import GaussianIntegral
 from .rule import Step

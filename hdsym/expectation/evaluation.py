@@ -14,7 +14,7 @@ from ..cas import Expr, Symbol, free_symbols
 from ..errors import ExpectationError
 
 if TYPE_CHECKING:
-    from .expect import Expectation
+    from .expectation import Expectation
 
 __all__ = ["evaluate"]
 

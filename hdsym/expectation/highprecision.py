@@ -18,7 +18,7 @@ from ..errors import ExpectationError
 from .nested import Feature, Real, normal_mean
 
 if TYPE_CHECKING:
-    from .expect import Expectation
+    from .expectation import Expectation
 
 __all__ = ["evalf"]
 
