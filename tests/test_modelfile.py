@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -109,6 +110,12 @@ NOISES = [
         'law = "discrete"\nvalues = [0, 1.5]\nprobabilities = [0.25, 0.75]',
         lambda e, v: hd.Discrete(e, (0.0, 1.5), (0.25, 0.75)),
     ),
+    ('law = "laplace"\nscale = "sigma"', hd.Laplace),
+    ('law = "student_t"\ndof = 7\nscale = 0.5', lambda e, v: hd.StudentT(e, 7, 0.5)),
+    (
+        'law = "discrete"\nvalues = ["sigma", 0]\nprobabilities = ["1/4", 0.75]',
+        lambda e, v: hd.Discrete(e, (v, 0), (0.25, 0.75)),
+    ),
     ('law = "normal"\nstd = 0.5\nmean = "sigma/2"', lambda e, v: hd.Normal(e, 0.5, v / 2)),
 ]
 
@@ -136,6 +143,18 @@ def test_bernoulli_link_and_own_names() -> None:
     slope = hd.parameter("slope", 2.0)
     expected = hd.Model(hd.softplus(u) - label * u, hd.Bernoulli(hd.sigmoid(slope * v)))
     assert read_text(source + PROBLEM.replace("sigma = 0.3", "")).model == expected
+
+
+def test_other_sampled_labels() -> None:
+    x, s, y = hd.student("x"), hd.teacher("s"), hd.label("y")
+    source = '[model]\nloss = "exp(x) - y*x"\nlink = {poisson = "exp(s)"}\n' + PROBLEM.replace("sigma = 0.3", "")
+    assert read_text(source).model == hd.Model(sp.exp(x) - y * x, hd.Poisson(sp.exp(s)))
+    three = '{values = [-1, 0, 1], probabilities = ["sigmoid(s)/2", 0.5, "sigmoid(-s)/2"]}'
+    source = source.replace('"exp(x) - y*x"', '"(x - y)**2"').replace('{poisson = "exp(s)"}', three)
+    probabilities = (hd.sigmoid(s) / 2, 0.5, hd.sigmoid(-s) / 2)
+    assert read_text(source).model == hd.Model((x - y) ** 2, hd.Categorical((-1, 0, 1), probabilities))
+    with pytest.raises(FileFormatError, match=r"model.link.probabilities is missing"):
+        read_text(source.replace(', probabilities = ["sigmoid(s)/2", 0.5, "sigmoid(-s)/2"]', ""))
 
 
 WRONG = [

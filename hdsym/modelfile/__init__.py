@@ -3,7 +3,8 @@
     [model]
     name = "real phase retrieval"
     loss = "(x**2 - y)**2 / 4"        # in the student x, the label y and the parameters
-    link = "s**2 + eps"               # in the teacher s and the noise eps; or {bernoulli = "sigmoid(s)"}
+    link = "s**2 + eps"               # in the teacher s and the noise eps; or a sampled label: {bernoulli = p},
+                                      # {poisson = rate}, {values = [...], probabilities = [...]}
     references = ["arXiv:2308.08977"]
 
     [model.symbols]                   # the default names
@@ -12,7 +13,7 @@
     label = "y"
     noise = "eps"
 
-    [model.noise]                     # normal, uniform, rademacher or discrete
+    [model.noise]                     # normal, uniform, laplace, student_t, rademacher or discrete
     law = "normal"
     std = "noise_std"
 

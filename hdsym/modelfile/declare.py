@@ -118,6 +118,7 @@ def _names(table: Table, roles: dict[str, Symbol], parameters: dict[str, Symbol]
 
 
 def _link(table: Table, names: dict[str, Expr]) -> Expr | RandomLabel | None:
+    """An expression, or a sampled label: {bernoulli = p}, {poisson = rate}, {values = [...], probabilities = [...]}."""
     value = table.get("link", None)
     if value is None:
         return None
@@ -126,34 +127,39 @@ def _link(table: Table, names: dict[str, Expr]) -> Expr | RandomLabel | None:
     inner = table.table("link")
     label: RandomLabel
     if inner.has("poisson"):
-        label = Poisson(read_expression(inner, "poisson", names))
-    elif inner.has("values"):
-        label = Categorical(tuple(inner.numbers("values")), _read_expressions(inner, "probabilities", names))
+        label = Poisson(read_expression(inner, "poisson", names, number=True))
+    elif inner.has("values") or inner.has("probabilities"):
+        label = Categorical(_expressions(inner, "values", names), _expressions(inner, "probabilities", names))
     else:
-        label = Bernoulli(read_expression(inner, "bernoulli", names))
+        label = Bernoulli(read_expression(inner, "bernoulli", names, number=True))
     inner.done()
     return label
 
 
+_LAWS: dict[str, tuple[type[NoiseLaw], tuple[str, ...], tuple[str, ...]]] = {
+    "normal": (laws.Normal, ("std",), ("mean",)),
+    "uniform": (laws.Uniform, ("low", "high"), ()),
+    "laplace": (laws.Laplace, ("scale",), ("mean",)),
+    "student_t": (laws.StudentT, ("dof",), ("scale", "mean")),
+    "rademacher": (laws.Rademacher, (), ()),
+    "discrete": (laws.Discrete, (), ()),
+}
+"""Noise laws: class, constants that must be there, constants that may be."""
+
+
 def _noise(table: Table, symbol: Symbol, names: dict[str, Symbol]) -> NoiseLaw:
-    law = table.choice("law", ("normal", "uniform", "laplace", "student_t", "rademacher", "discrete"))
-
-    def constant(name: str) -> Expr:
-        return read_expression(table, name, names, number=True)
-
-    noise: NoiseLaw
-    if law == "normal":
-        noise = laws.Normal(symbol, std=constant("std"), mean=constant("mean") if table.has("mean") else 0)
-    elif law == "uniform":
-        noise = laws.Uniform(symbol, low=constant("low"), high=constant("high"))
-    elif law == "laplace":
-        noise = laws.Laplace(symbol, scale=constant("scale"), mean=constant("mean") if table.has("mean") else 0)
-    elif law == "student_t":
-        options = {name: constant(name) for name in ("scale", "mean") if table.has(name)}
-        noise = laws.StudentT(symbol, dof=constant("dof"), **options)
-    elif law == "discrete":
-        noise = laws.Discrete(symbol, tuple(table.numbers("values")), tuple(table.numbers("probabilities")))
-    else:
-        noise = laws.Rademacher(symbol)
+    law, wanted, optional = _LAWS[table.choice("law", tuple(_LAWS))]
+    constants: dict[str, Any] = {name: read_expression(table, name, names, number=True) for name in wanted}
+    constants |= {name: read_expression(table, name, names, number=True) for name in optional if table.has(name)}
+    if law is laws.Discrete:
+        constants = {name: _expressions(table, name, names) for name in ("values", "probabilities")}
+    for name in optional:
+        table.get(name, None)  # known, so that a misspelt key is answered with it
     table.done()
-    return noise
+    return law(symbol, **constants)
+
+
+def _expressions(table: Table, name: str, names: dict[str, Expr]) -> tuple[Expr, ...]:
+    """An array of numbers and expressions in quotes."""
+    entries = Table({f"{name}[{i}]": entry for i, entry in enumerate(table.sequence(name))}, table.path, table.file)
+    return tuple(read_expression(entries, key, names, number=True) for key in entries.values)
