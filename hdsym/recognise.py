@@ -1,18 +1,22 @@
 """Hand-written forms that overflow or have kinks, rewritten into the functions the engine and the targets know.
 
-1 / (1 + exp(-u)), exp(u) / (1 + exp(u)), log(1 + exp(u)), log cosh u, log(exp(u) + exp(v) + ...), softmax, Max, Min.
+1 / (1 + exp(-u)), exp(u) / (1 + exp(u)), log(1 + exp(u)), log cosh u, log(exp(u) + exp(v) + ...), softmax, Max, Min,
+Piecewise with affine conditions.
 """
 
 from __future__ import annotations
 
 from .cas import Expr, sp
+from .errors import DeclarationError
 from .special import logsumexp, sigmoid, softplus
 
-__all__ = ["recognise"]
+__all__ = ["as_signs", "recognise"]
 
 
 def recognise(expr: Expr) -> Expr:
     """The same function in its stable or canonical form."""
+    if expr.has(sp.Piecewise):
+        expr = expr.replace(lambda e: isinstance(e, sp.Piecewise), as_signs)
     if expr.has(sp.Max, sp.Min):
         expr = expr.replace(_is_pair, _to_abs)
     if not expr.has(sp.exp, sp.cosh):
@@ -124,3 +128,52 @@ def _to_sigmoid(expr: Expr) -> Expr:
             others[position] = sigmoid(-base.args[0]) ** ratio * base ** (power - ratio)
             return sp.Mul(*others)
     return expr
+
+
+def as_signs(expr: Expr) -> Expr:
+    """A Piecewise as sum_k v_k 1[condition k, none before it], the indicators written with signs.
+
+    Raises
+    ------
+    DeclarationError
+        If it has no value somewhere, or a condition is not an inequality.
+    """
+    total, remaining = sp.S.Zero, sp.S.One
+    for value, condition in expr.args:
+        inside = _indicator(condition)
+        total += value * remaining * inside
+        remaining *= 1 - inside
+    if remaining != 0:
+        raise DeclarationError(
+            f"{expr} has no value where none of its conditions holds", remedy="end it with (value, True)"
+        )
+    return total
+
+
+def _indicator(condition: Expr) -> Expr:
+    """1 where the condition holds, else 0; equality holds on a set of measure zero and counts as never."""
+    if condition in (sp.true, sp.false):
+        return sp.Integer(int(bool(condition)))
+    if isinstance(condition, sp.StrictLessThan | sp.LessThan):
+        return _negative(condition.lhs, condition.rhs)
+    if isinstance(condition, sp.StrictGreaterThan | sp.GreaterThan):
+        return _negative(condition.rhs, condition.lhs)
+    if isinstance(condition, sp.And):
+        return sp.Mul(*(_indicator(c) for c in condition.args))
+    if isinstance(condition, sp.Or):
+        return 1 - sp.Mul(*(1 - _indicator(c) for c in condition.args))
+    if isinstance(condition, sp.Not):
+        return 1 - _indicator(condition.args[0])
+    if isinstance(condition, sp.Equality | sp.Unequality):
+        return sp.Integer(int(isinstance(condition, sp.Unequality)))
+    raise DeclarationError(f"the condition {condition} is not one hdsym knows", remedy="use <, >, & and |")
+
+
+def _negative(small: Expr, large: Expr) -> Expr:
+    """1 where small < large; abs(u) < c with a positive constant c is -c < u < c, whose kinks are affine in u."""
+    if isinstance(small, sp.Abs) and large.is_positive:
+        u = small.args[0]
+        return (sp.sign(u + large) - sp.sign(u - large)) / 2
+    if isinstance(large, sp.Abs) and small.is_positive:
+        return 1 - _negative(large, small)
+    return (1 - sp.sign(small - large)) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..cas import Expr, sp
 from ..errors import ExpectationError
+from ..recognise import as_signs
 from .gaussian import Gaussian
 
 __all__ = ["reduce_signs", "rewrite_kinks"]
@@ -13,7 +14,7 @@ def rewrite_kinks(expr: Expr, gaussian: Gaussian) -> Expr:
     """\\|u\\|, Heaviside, Max, Min and Piecewise in terms of sgn of affine forms, never inside another function."""
     variables = gaussian.variables
     if expr.has(sp.Piecewise):
-        expr = expr.replace(lambda e: isinstance(e, sp.Piecewise) and e.has(*variables), _piecewise)
+        expr = expr.replace(lambda e: isinstance(e, sp.Piecewise) and e.has(*variables), as_signs)
     if expr.has(sp.Max, sp.Min, sp.Heaviside):
         expr = expr.rewrite(sp.Abs).replace(sp.Heaviside, lambda u, *_: (1 + sp.sign(u)) / 2)
     if expr.has(sp.Abs):
@@ -24,39 +25,6 @@ def rewrite_kinks(expr: Expr, gaussian: Gaussian) -> Expr:
     if expr.has(sp.sign):
         expr = expr.replace(lambda e: isinstance(e, sp.sign) and e.has(*variables), lambda e: _split_sign(e, gaussian))
     return expr
-
-
-def _piecewise(expr: Expr) -> Expr:
-    """sum_k v_k 1[condition k, none before it]."""
-    total, remaining = sp.S.Zero, sp.S.One
-    for value, condition in expr.args:
-        inside = _indicator(condition)
-        total += value * remaining * inside
-        remaining *= 1 - inside
-    if remaining != 0:
-        raise ExpectationError(
-            f"{expr} has no value where none of its conditions holds", remedy="end it with (value, True)"
-        )
-    return total
-
-
-def _indicator(condition: Expr) -> Expr:
-    """1 where the condition holds, else 0; equality holds on a set of measure zero and counts as never."""
-    if condition in (sp.true, sp.false):
-        return sp.Integer(int(bool(condition)))
-    if isinstance(condition, sp.StrictLessThan | sp.LessThan):
-        return (1 - sp.sign(condition.lhs - condition.rhs)) / 2
-    if isinstance(condition, sp.StrictGreaterThan | sp.GreaterThan):
-        return (1 + sp.sign(condition.lhs - condition.rhs)) / 2
-    if isinstance(condition, sp.And):
-        return sp.Mul(*(_indicator(c) for c in condition.args))
-    if isinstance(condition, sp.Or):
-        return 1 - sp.Mul(*(1 - _indicator(c) for c in condition.args))
-    if isinstance(condition, sp.Not):
-        return 1 - _indicator(condition.args[0])
-    if isinstance(condition, sp.Equality | sp.Unequality):
-        return sp.Integer(int(isinstance(condition, sp.Unequality)))
-    raise ExpectationError(f"the condition {condition} is not one hdsym knows", remedy="use <, >, & and |")
 
 
 def _split_cases(expr: Expr, gaussian: Gaussian) -> Expr:
