@@ -1,11 +1,13 @@
 """The command ``hdsym``: run, derive, export and zoo.
 
 Exit codes: 0 done (for ``run``: theory and simulation agree), 1 theory and simulation disagree, 2 wrong usage or a
-declaration that has no meaning, 3 a computation failed (the solution blew up, a simulation could not be run).
+declaration that has no meaning, 3 a computation failed (the solution blew up, a simulation could not be run), 4 a bug
+in hdsym, shown with its traceback.
 """
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-AGREE, DISAGREE, USAGE, FAILED = 0, 1, 2, 3
+AGREE, DISAGREE, USAGE, FAILED, BUG = range(5)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -37,6 +39,11 @@ def _reported(command: Callable[P, R]) -> Callable[P, R]:
             _fail(str(error), FAILED if isinstance(error, SolveError | SimulationError) else USAGE)
         except OSError as error:
             _fail(f"{error.filename or 'a file'}: {error.strerror or error}", USAGE)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception:  # python's own exit code for it, 1, would say that theory and simulation disagree
+            click.echo(traceback.format_exc(), err=True, nl=False)
+            _fail("this is a bug in hdsym, please report it with the lines above", BUG)
 
     return wrapper
 
@@ -52,7 +59,7 @@ def main() -> None:
     """The high-dimensional limit of one-pass SGD, derived, solved and checked, for any declared model.
 
     Exit codes: 0 done (run: theory and simulation agree), 1 they disagree, 2 wrong usage or declaration,
-    3 a computation failed.
+    3 a computation failed, 4 a bug in hdsym.
     """
 
 

@@ -104,6 +104,17 @@ def test_exit_code_is_the_verdict(agree: bool, code: int, small: Path, monkeypat
     assert "the summary" in result.output
 
 
+def test_a_bug_is_not_mistaken_for_a_disagreement(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def job(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("somewhere inside")
+
+    monkeypatch.setattr(hdsym.job, "run_job", job)
+    result = call("run", "small.toml")
+    assert result.exit_code == 4
+    assert "ZeroDivisionError: somewhere inside" in result.output
+    assert "this is a bug in hdsym" in result.output
+
+
 def test_theory_that_is_wrong_is_found_out(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A solver with the wrong learning rate: the simulation does not agree, and the exit code says so."""
     import dataclasses
