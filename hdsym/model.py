@@ -49,7 +49,7 @@ class Model:
     >>> x, s, y = hd.student("x"), hd.teacher("s"), hd.label("y")
     >>> model = hd.Model(loss=(x - y)**2 / 2, link=s, name="least squares")
     >>> model.average(model.loss)
-    (-s + x)**2/2
+    (x - s)**2/2
     """
 
     loss: Expr
