@@ -6,7 +6,7 @@ import textwrap
 from typing import Any
 
 from ..cas import Symbol, free_symbols, sp
-from ..ir.nodes import Assign, Function, LineIntegral, ModeEquation, Program, Statement
+from ..ir.nodes import Assign, Feature, Function, LineIntegral, ModeEquation, Program, Statement
 from .printer import NumpyPrinter
 
 __all__ = ["context", "function_context"]
@@ -40,9 +40,7 @@ def context(program: Program) -> dict[str, Any]:
         "rules": [f"{rule.name}{f' ({rule.reference})' if rule.reference else ''}" for rule in program.rules],
         "references": program.references or ("none given",),
         "uses_special": "special." in body,
-        "quadrature": bool(program.dimensions),
-        "quadrature_2d": 2 in program.dimensions,
-        "unit_integral": any(function.has_line_integral for function in program.functions),
+        **_integration(*program.functions),
         "cores": cores,
         "conditions": [str(c) for _, c in program.conditions.formulas] if program.conditions else [],
         "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
@@ -62,13 +60,22 @@ def context(program: Program) -> dict[str, Any]:
 def function_context(function: Function) -> dict[str, Any]:
     """What templates/numpy/function.py.j2 prints: one function of its inputs, with the quadrature it needs."""
     core = _core(function, [])
-    dimensions = {plan.dimension for plan in function.integrals()}
     return {
         "core": core,
         "uses_special": "special." in "\n".join([*core["body"], core["returns"]]),
-        "quadrature": bool(dimensions),
-        "quadrature_2d": 2 in dimensions,
-        "unit_integral": function.has_line_integral,
+        **_integration(function),
+    }
+
+
+def _integration(*functions: Function) -> dict[str, bool]:
+    """Which quadrature rules the module needs."""
+    plans = {(plan.dimension, plan.split) for function in functions for plan in function.integrals()}
+    return {
+        "quadrature": (1, False) in plans,
+        "quadrature_2d": (2, False) in plans,
+        "split": (1, True) in plans,
+        "split_2d": (2, True) in plans,
+        "unit_integral": any(function.has_line_integral for function in functions),
     }
 
 
@@ -120,15 +127,23 @@ def _statement(statement: Statement) -> str:
             f"{target} = unit_integral", [f"lambda {statement.variable.name}: {_print(statement.integrand)}", "refine"]
         )
     names = ", ".join(variable.name for variable in statement.variables)
-    kinks = [f"({''.join(f'{_print(k)}, ' for k in axis)})" for axis in statement.kinks]
-    body = _print(statement.integrand)
+    integrand = f"lambda {names}: {_print(statement.integrand)}"
+    mean, cov = [_print(m) for m in statement.mean], [_print(c) for c in statement.cov]
     if statement.dimension == 1:
-        law = f"{_print(statement.mean[0])}, {_print(statement.cov[0])}"
-        return _call(f"{target} = gaussian_mean", [f"lambda {names}: {body}", f"{law}, {kinks[0]}, refine"])
-    mean = ", ".join(_print(m) for m in statement.mean)
-    c11, c12, _, c22 = (_print(c) for c in statement.cov)
-    law = f"({mean}), ({c11}, {c12}, {c22}), ({', '.join(kinks)}), refine"
-    return _call(f"{target} = gaussian_mean_2d", [f"lambda {names}: {body}", law])
+        law, name = f"{mean[0]}, {cov[0]}", "mean"
+    else:
+        law, name = f"({', '.join(mean)}), ({cov[0]}, {cov[1]}, {cov[3]})", "mean_2d"
+    if not statement.split:
+        return _call(f"{target} = gaussian_{name}", [integrand, f"{law}, refine"])
+    growth = ", ".join(_print(slope) for slope in statement.growth)
+    forms = "".join(f"{_form(feature)}, " for feature in statement.features).rstrip(" ")
+    spread = growth if statement.dimension == 1 else f"({growth})"
+    return _call(f"{target} = split_{name}", [integrand, law, f"({forms})", f"{spread}, refine"])
+
+
+def _form(feature: Feature) -> str:
+    numbers = [_print(c) for c in (*feature.coefficients, feature.constant)]
+    return f"({', '.join([*numbers, '0.0' if feature.sharp else '1.0'])})"
 
 
 def _line(target: str, value: str) -> str:

@@ -59,7 +59,7 @@ class Engine:
         """
         integrand = rewrite_kinks(integrand.replace(sp.erfc, lambda u: 1 - sp.erf(u)), gaussian)
         reduced, inner = _without_independent(integrand, gaussian)
-        if self.policy == "numeric" and not reduced.has(sp.DiracDelta):
+        if self.policy == "numeric" and not reduced.has(sp.DiracDelta) and not _may_diverge(reduced, gaussian):
             outcome = self._whole(reduced, gaussian)
         else:
             outcome = self._sum(reduced, gaussian)
@@ -102,8 +102,8 @@ class Engine:
 
         It keeps squares together: (sigmoid(x) - sigmoid(s))^2 stays non-negative and keeps its digits near x = s.
         """
-        if integrand.has(sp.DiracDelta):
-            return False
+        if integrand.has(sp.DiracDelta) or any(term.exponent != 0 for term in terms_of(integrand, gaussian)):
+            return False  # exponentials are absorbed into the Gaussian, term by term, before anything is integrated
         largest: int = max((node.dimension for node in value.atoms(GaussianIntegral)), default=0)
         return len(opaque_forms(integrand, gaussian)) <= largest
 
@@ -164,6 +164,15 @@ class Engine:
         meaning = dict(part.meaning)
         conditions = tuple(condition.xreplace(meaning) for condition in outcome.conditions)
         return Outcome(outcome.value.xreplace(meaning), outcome.step, outcome.exact, conditions)
+
+
+def _may_diverge(integrand: Expr, gaussian: Gaussian) -> bool:
+    """Whether a quadratic exponent may outgrow the Gaussian: the tilt then has to say under which condition not."""
+    return any(
+        not (-sp.hessian(term.exponent, gaussian.variables)).is_positive_semidefinite
+        for term in terms_of(integrand, gaussian)
+        if term.exponent != 0
+    )
 
 
 def _bare(term: Term) -> Term:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..cas import Expr, Symbol, free_symbols, sp
-from ..errors import CodegenError
 from ..expectation.integral import GaussianIntegral, UnitIntegral
 from ..labels import Bernoulli, RandomLabel
 from ..model import Model
 from ..symbols import overlap_matrix
+from .features import features, growth
 from .nodes import (
     Assign,
     Function,
@@ -158,26 +158,10 @@ def _plans(integrals: list[GaussianIntegral], names: dict[Expr, Symbol], values:
         mean = tuple(values[position : position + count])
         cov = tuple(values[position + count : position + count + count**2])
         position += count + count**2
-        kinks = tuple(_kinks(node.integrand, axis, node.variables) for axis in node.variables)
-        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, kinks))
+        forms = features(node.integrand, node.variables)
+        slopes = growth(node.integrand, node.variables)
+        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, forms, slopes))
     return plans
-
-
-def _kinks(integrand: Expr, axis: Symbol, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
-    """Where along `axis` the integrand has a kink; the engine has chosen the axes along the kinks."""
-    positions = set()
-    for atom in integrand.atoms(sp.sign, sp.Abs):
-        argument = atom.args[0]
-        present = [v for v in variables if argument.has(v)]
-        if len(present) > 1:
-            raise CodegenError(
-                f"{atom} has a kink that is not along one integration axis",
-                remedy="this is a defect of the derivation; please report the model",
-            )
-        if present == [axis]:
-            slope = argument.diff(axis)
-            positions.add(sp.cancel(-argument.xreplace({axis: sp.S.Zero}) / slope))
-    return tuple(sorted(positions, key=sp.default_sort_key))
 
 
 def _order(statements: list[Statement]) -> tuple[Statement, ...]:

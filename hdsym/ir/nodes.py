@@ -10,6 +10,7 @@ from ..cas import Expr, Symbol
 
 __all__ = [
     "Assign",
+    "Feature",
     "Function",
     "Integral",
     "LineIntegral",
@@ -31,6 +32,15 @@ class Assign:
 
 
 @dataclass(frozen=True)
+class Feature:
+    """The form coefficients . u + constant: at zero an integrand has a kink (`sharp`), or changes on the scale 1."""
+
+    coefficients: tuple[Expr, ...]
+    constant: Expr
+    sharp: bool
+
+
+@dataclass(frozen=True)
 class Integral:
     """target = E[integrand(u)] for u ~ N(mean, cov): a quadrature plan.
 
@@ -40,8 +50,11 @@ class Integral:
         Bound variables, one or two; each is an array inside the integrand.
     mean, cov:
         Entries, expressions of shape () over the batch; `cov` row by row.
-    kinks:
-        For each axis the positions where the integrand has a kink or a jump; the rule splits there.
+    features:
+        Places of kinks and narrow parts, around which the axes are split into panels; empty where the trapezoidal
+        rule in arsinh serves.
+    growth:
+        Slopes b_i where the integrand grows like exp(b_i \\|u_i\\|): the range of integration follows.
     """
 
     target: Symbol
@@ -49,12 +62,18 @@ class Integral:
     variables: tuple[Symbol, ...]
     mean: tuple[Expr, ...]
     cov: tuple[Expr, ...]
-    kinks: tuple[tuple[Expr, ...], ...]
+    features: tuple[Feature, ...]
+    growth: tuple[Expr, ...]
 
     @property
     def dimension(self) -> int:
         """Number of integration variables."""
         return len(self.variables)
+
+    @property
+    def split(self) -> bool:
+        """Whether the axes are split into panels."""
+        return bool(self.features) or any(slope != 0 for slope in self.growth)
 
 
 @dataclass(frozen=True)

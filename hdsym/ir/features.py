@@ -1,0 +1,82 @@
+"""Where an integrand has kinks or changes quickly, as affine forms of its variables: data for quadrature."""
+
+from __future__ import annotations
+
+from ..cas import Expr, Symbol, sp
+from .nodes import Feature
+
+__all__ = ["features", "growth"]
+
+
+def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, ...]:
+    """Forms at whose zero the integrand has a kink or jump (sharp), or changes on the scale 1 / slope.
+
+    Empty where the trapezoidal rule of :mod:`templates` serves without being told: no kink, every function centred at
+    zero with a slope of at most two, nothing that grows.
+    """
+    found: dict[tuple[Expr, ...], Feature] = {}
+    for node in sorted(integrand.atoms(sp.Function, sp.exp), key=sp.default_sort_key):
+        sharp = isinstance(node, sp.sign | sp.Abs)
+        for argument in _switches(node, variables):
+            form = _form(argument, variables, sharp)
+            if form is None:
+                continue
+            key = (*form.coefficients, form.constant)
+            mirrored = tuple(-c for c in key)
+            known = found.get(key) or found.get(mirrored)
+            if known is None:
+                found[key] = form
+            elif sharp and not known.sharp:
+                found.pop(key, None), found.pop(mirrored, None)
+                found[key] = form
+    forms = tuple(found.values())
+    plain = all(_plain(form) for form in forms) and growth(integrand, variables) == (0,) * len(variables)
+    return () if plain else forms
+
+
+def _plain(form: Feature) -> bool:
+    slopes = (c.is_number and abs(c) <= 2 for c in form.coefficients)
+    return not form.sharp and form.constant == 0 and all(slopes)
+
+
+def _switches(node: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
+    """Expressions whose zero is the place where the function changes."""
+    if isinstance(node, sp.exp):
+        return _widths(node.args[0], variables)
+    if len(node.args) == 1:
+        return [node.args[0]]
+    return [a - b for i, a in enumerate(node.args) for b in node.args[i + 1 :]]  # of several logits, differences
+
+
+def _widths(exponent: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
+    """For exp(-k (u - c)^2 + ...) the form sqrt(2k) (u - c), for every variable in turn."""
+    if not exponent.is_polynomial(*variables) or sp.Poly(exponent, *variables).total_degree() != 2:
+        return [exponent]
+    pairs = [(exponent.diff(v), exponent.diff(v, 2)) for v in variables]
+    return [sp.expand(slope / sp.sqrt(sp.Abs(curvature))) for slope, curvature in pairs if curvature != 0]
+
+
+def _form(argument: Expr, variables: tuple[Symbol, ...], sharp: bool) -> Feature | None:
+    argument = sp.expand(argument)
+    if not argument.has(*variables):
+        return None
+    slopes = tuple(argument.diff(v) for v in variables)
+    if any(slope.has(*variables) for slope in slopes):
+        return None
+    constant = argument.xreplace(dict.fromkeys(variables, sp.S.Zero))
+    return Feature(slopes, constant, sharp)
+
+
+def growth(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
+    """Slopes b_i such that the integrand grows no faster than a polynomial times exp(sum b_i \\|u_i\\|)."""
+    if integrand.is_Add or integrand.is_Mul:  # of a sum the largest would do
+        parts = [growth(arg, variables) for arg in integrand.args]
+        return tuple(sp.Add(*column) for column in zip(*parts, strict=True))
+    if isinstance(integrand, sp.exp | sp.sinh | sp.cosh):
+        exponent = integrand.args[0]
+        origin = dict.fromkeys(variables, sp.S.Zero)
+        if exponent.is_polynomial(*variables):
+            return tuple(sp.Abs(exponent.diff(v).xreplace(origin)) for v in variables)
+    if isinstance(integrand, sp.Pow) and integrand.exp.is_Integer and integrand.exp > 0:
+        return tuple(integrand.exp * slope for slope in growth(integrand.base, variables))
+    return (sp.S.Zero,) * len(variables)
