@@ -153,3 +153,12 @@ def test_theory_against_sgd(name: str) -> None:
     runs = hd.simulate(model, problem, runs=32, rng=3, record=7)
     verdict = hd.compare(hd.derive(model).solve(problem), runs, statistics=("risk", "distance"))
     assert verdict.p_value > 1e-3, verdict.words
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_reports_show_every_law(name: str) -> None:
+    from hdsym.report import render
+
+    page = render(hd.derive(SYSTEMS[name][0]))
+    assert "<math" in page
+    assert type(SYSTEMS[name][0].link).__name__ in page or not SYSTEMS[name][0].sampled

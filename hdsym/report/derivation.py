@@ -146,8 +146,7 @@ def _definitions(expressions: Sequence[Expr], known: Sequence[Expr] = ()) -> lis
 
 
 def _declared(model: Model) -> list[Expr]:
-    link = model.link.probability if isinstance(model.link, Bernoulli) else model.link
-    return [model.loss] if link is None else [model.loss, link]
+    return [model.loss, *model.link_expressions]
 
 
 def formulas(theory: Derivation) -> list[Entry]:

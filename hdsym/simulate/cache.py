@@ -65,7 +65,7 @@ def _write(folder: Path, source: str, filename: str) -> Path:
         raise PermissionError(f"{folder} cannot be written")
     path = folder / filename
     # an identical file is left alone: numba throws its compiled code away when the module's time changes
-    if not (path.exists() and path.read_text(encoding="utf-8") == source):
+    if _text(path) != source:
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".writing-", suffix=".py")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -75,6 +75,14 @@ def _write(folder: Path, source: str, filename: str) -> Path:
             Path(temporary).unlink(missing_ok=True)
             raise
     return path
+
+
+def _text(path: Path) -> str | None:
+    """What the file holds; ``None`` if there is none, or another process has just taken it away."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -84,7 +85,10 @@ def progress_bar(progress: Any, compile_seconds: float) -> tuple[Progress | None
         return None, lambda: None
     from tqdm import tqdm
 
-    bar = tqdm(desc="SGD", unit="step", unit_scale=True, postfix={"compile": f"{compile_seconds:.1f}s"})
+    # into a log file every update is a line of its own: there one every ten seconds is enough
+    interval = 0.1 if sys.stderr.isatty() else 10.0
+    postfix = {"compile": f"{compile_seconds:.1f}s"}
+    bar = tqdm(desc="SGD", unit="step", unit_scale=True, postfix=postfix, mininterval=interval)
 
     def update(done: int, total: int) -> None:
         bar.total = total
