@@ -14,25 +14,24 @@ rho of the d modes, has a Gram matrix G = W'PW (P its eigenprojection); B = sum 
 Arrays carry leading batch axes: B has shape (..., 2, 2), student first.
 
 Formulas
-    h(B) = noise_std**2/2 + atan2(B11, sqrt(-B11**2 + (B11 + 1)**2))/pi - 2*atan2(B12, sqrt(-B12**2 + (B11 +
-        1)*(B22 + 1)))/pi + atan2(B22, sqrt(-B22**2 + (B22 + 1)**2))/pi
+    h(B) = noise_std**2/2 + atan(B11/sqrt(2*B11 + 1))/pi + atan(B22/sqrt(2*B22 + 1))/pi - 2*atan2(B12,
+        sqrt(B11*B22 + B11 - B12**2 + B22 + 1))/pi
     H11 = -B11/(pi*(B11 + 1)*sqrt(2*B11 + 1)) + B12/(pi*(B11 + 1)*sqrt(B11*B22 + B11 - B12**2 + B22 + 1)) +
         1/(pi*sqrt(2*B11 + 1))
     H21 = -1/(pi*sqrt(B11*B22 + B11 - B12**2 + B22 + 1))
-    I11 = 2*noise_std**2/(pi*sqrt(2*B11 + 1)) + 4*atan2(B11/(2*B11 + 1), sqrt(-B11**2/(2*B11 + 1)**2 + (3*B11 +
-        1)**2/(2*B11 + 1)**2))/(pi**2*sqrt(2*B11 + 1)) - 8*atan2(B12/(2*B11 + 1), sqrt(-B12**2/(2*B11 + 1)**2 +
-        (3*B11 + 1)*(2*B11*B22 + 2*B11 - 2*B12**2 + B22 + 1)/(2*B11 + 1)**2))/(pi**2*sqrt(2*B11 + 1)) +
-        4*atan2((2*B11*B22 - 2*B12**2 + B22)/(2*B11 + 1), sqrt(-(2*B11*B22 - 2*B12**2 + B22)**2/(2*B11 + 1)**2 +
-        (2*B11*B22 + 2*B11 - 2*B12**2 + B22 + 1)**2/(2*B11 + 1)**2))/(pi**2*sqrt(2*B11 + 1))
+    I11 = 2*noise_std**2/(pi*sqrt(2*B11 + 1)) + 4*atan(B11/sqrt(8*B11**2 + 6*B11 + 1))/(pi**2*sqrt(2*B11 + 1)) -
+        8*atan2(B12, sqrt(6*B11**2*B22 + 6*B11**2 - 6*B11*B12**2 + 5*B11*B22 + 5*B11 - 3*B12**2 + B22 +
+        1))/(pi**2*sqrt(2*B11 + 1)) + 4*atan2(2*B11*B22 - 2*B12**2 + B22, sqrt(8*B11**2*B22 + 4*B11**2 -
+        8*B11*B12**2 + 8*B11*B22 + 4*B11 - 4*B12**2 + 2*B22 + 1))/(pi**2*sqrt(2*B11 + 1))
 
 Rules used
     independence (independence of the noise)
     linearity
     polynomial moments (Isserlis (1918))
     error function as a sign (Saad and Solla, Phys. Rev. E 52 (1995))
-    change of variables (linearity of the Gaussian)
     orthant probability (Sheppard (1899); Owen (1956))
     tilt the Gaussian (completing the square)
+    change of variables (linearity of the Gaussian)
     Stein's lemma (Stein (1981))
     condition on a delta function (Gaussian conditioning)
 
@@ -59,13 +58,11 @@ PAIRS = ((1, 1), (1, 2))
 def _risk(B11: Any, B12: Any, B22: Any, *, noise_std: float = 0.0, refine: int = 1) -> tuple[Any, ...]:
     """(h(B)) from the entries of B, each an array or a number."""
     c1 = 1.0 / np.pi
-    c2 = 1.0 + B11
-    c3 = 1.0 + B22
     return (
         noise_std**2 / 2.0
-        + c1 * np.arctan2(B11, np.sqrt(np.maximum(c2**2 - B11**2, 0.0)))
-        + c1 * np.arctan2(B22, np.sqrt(np.maximum(c3**2 - B22**2, 0.0)))
-        - 2.0 * c1 * np.arctan2(B12, np.sqrt(np.maximum(c2 * c3 - B12**2, 0.0))),
+        + c1 * np.arctan(B11 / np.sqrt(1.0 + 2.0 * B11))
+        + c1 * np.arctan(B22 / np.sqrt(1.0 + 2.0 * B22))
+        - 2.0 * c1 * np.arctan2(B12, np.sqrt(np.maximum(1.0 + B11 + B22 + B11 * B22 - B12**2, 0.0))),
     )
 
 
@@ -73,27 +70,28 @@ def _drift(B11: Any, B12: Any, B22: Any, *, noise_std: float = 0.0, refine: int 
     """(H11, H21, I11) from the entries of B, each an array or a number."""
     c1 = 1.0 / np.pi
     c2 = 2.0 * B11
-    c3 = 1.0 + c2
-    c4 = 1.0 / np.sqrt(c3)
-    c5 = c1 * c4
-    c6 = 1.0 + B11
-    c7 = 1.0 / c6
-    c8 = B12**2
-    c9 = c1 / np.sqrt(np.maximum(B22 + c6 + B11 * B22 - c8, 0.0))
-    c10 = 1.0 / c3
-    c11 = 1.0 / c3**2
-    c12 = 1.0 + 3.0 * B11
-    c13 = c4 / np.pi**2
+    c3 = 1.0 / np.sqrt(1.0 + c2)
+    c4 = c1 * c3
+    c5 = 1.0 + B11
+    c6 = 1.0 / c5
+    c7 = B12**2
+    c8 = B11 * B22
+    c9 = c1 / np.sqrt(np.maximum(B22 + c5 + c8 - c7, 0.0))
+    c10 = 6.0 * B11
+    c11 = B11**2
+    c12 = 8.0 * c11
+    c13 = c3 / np.pi**2
     c14 = 4.0 * c13
-    c15 = B22 + B22 * c2 - 2.0 * c8
-    c16 = c15 + c3
+    c15 = 6.0 * c11
     return (
-        c5 + B12 * c7 * c9 - B11 * c5 * c7,
+        c4 + B12 * c6 * c9 - B11 * c4 * c6,
         -c9,
-        c14 * np.arctan2(B11 * c10, np.sqrt(np.maximum(c11 * c12**2 - B11**2 * c11, 0.0)))
-        + c14 * np.arctan2(c10 * c15, np.sqrt(np.maximum(c11 * c16**2 - c11 * c15**2, 0.0)))
-        + 2.0 * c5 * noise_std**2
-        - 8.0 * c13 * np.arctan2(B12 * c10, np.sqrt(np.maximum(c11 * c12 * c16 - c11 * c8, 0.0))),
+        c14 * np.arctan(B11 / np.sqrt(1.0 + c10 + c12))
+        + c14 * np.arctan2(B22 + B22 * c2 - 2.0 * c7, np.sqrt(np.maximum(1.0 + 4.0 * B11 + 2.0 * B22 + 4.0 *
+        c11 + 8.0 * c8 + B22 * c12 - 4.0 * c7 - 8.0 * B11 * c7, 0.0)))
+        + 2.0 * c4 * noise_std**2
+        - 8.0 * c13 * np.arctan2(B12, np.sqrt(np.maximum(1.0 + 5.0 * B11 + B22 + c15 + 5.0 * c8 + B22 * c15
+        - 3.0 * c7 - c10 * c7, 0.0))),
     )
 
 

@@ -18,7 +18,7 @@ from .tilt import TILT
 from .trigonometric import TRIGONOMETRIC
 from .variables import VARIABLES
 
-EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, TRIGONOMETRIC, VARIABLES, STEIN, SIGNS)
+EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, TRIGONOMETRIC, SIGNS, VARIABLES, STEIN)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
 INTEGRALS: tuple[Rule, ...] = (PLACKETT, NUMERICAL)
