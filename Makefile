@@ -42,7 +42,7 @@ test: $(STAMP) ## the full test suite, with the wheel built, installed and used
 	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 unit: $(STAMP) ## the quick part of the test suite
-	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not slow and not packaging and not notebook" $(PYTEST_ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n 2 -m "not slow and not packaging and not notebook and not nightly" $(PYTEST_ARGS)
 
 packaging: $(STAMP) ## build the wheel and the source distribution, install them, use them
 	$(ONE_THREAD) $(BIN)/python -m pytest -m packaging $(PYTEST_ARGS)

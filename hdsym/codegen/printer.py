@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..ir.stable import clipped
+from ..ir.stable import clipped, floored
 from ..special import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 
 __all__ = ["NumpyPrinter"]
@@ -122,6 +122,9 @@ class NumpyPrinter:
     def _clipped(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
 
+    def _floored(self, expr: Expr) -> tuple[str, int]:
+        return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", _ATOM
+
     _METHODS: dict[type, Callable[[NumpyPrinter, Expr], tuple[str, int]]] = {  # noqa: RUF012  # read only
         sp.Symbol: _symbol,
         sp.Rational: _rational,
@@ -135,4 +138,5 @@ class NumpyPrinter:
         softplus: _softplus,
         logsumexp: _logsumexp,
         clipped: _clipped,
+        floored: _floored,
     }

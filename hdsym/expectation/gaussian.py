@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..cas import Expr, Matrix, Symbol, sp
 
@@ -82,11 +83,23 @@ class Gaussian:
         )
         return Gaussian((*self.variables, variable), (*self.mean, sp.S.Zero), sp.ImmutableMatrix(cov))
 
-    def rank_one(self, direction: tuple[Expr, ...], scale: Expr, shift: Expr) -> Gaussian:
-        """Covariance B - scale * v v^T and mean m + shift * v: what conditioning and tilting do."""
+    def rank_one(self, direction: tuple[Expr, ...], scale: Expr, shift: Expr, active: frozenset[int]) -> Gaussian:
+        """Covariance B - scale * v v^T and mean m + shift * v: what conditioning does.
+
+        Only the entries of `active` variables are worked out; the others are set to zero, for nothing asks for them.
+        """
         size = self.size
-        cov = sp.Matrix(size, size, lambda i, j: tidy(self.cov[i, j] - scale * direction[i] * direction[j]))
-        mean = tuple(tidy(m + shift * v) for m, v in zip(self.mean, direction, strict=True))
+
+        def entry(i: int, j: int) -> Expr:
+            if not {i, j} <= active:
+                return sp.S.Zero
+            return tidy(self.cov[i, j] - scale * direction[i] * direction[j])
+
+        mean = tuple(
+            tidy(m + shift * v) if i in active else sp.S.Zero
+            for i, (m, v) in enumerate(zip(self.mean, direction, strict=True))
+        )
+        cov = sp.Matrix(size, size, lambda i, j: entry(min(int(i), int(j)), max(int(i), int(j))))
         return Gaussian(self.variables, mean, sp.ImmutableMatrix(cov))
 
 
@@ -100,6 +113,12 @@ def tidy(expr: Expr) -> Expr:
     Without it a conditional variance such as B11 B22 - B12^2 over B11 keeps the cancelling singular terms that
     evaluate to NaN at rank-one overlaps.
     """
-    if expr.is_Atom or not expr.is_rational_function():
+    if expr.is_Atom:
         return expr
-    return sp.cancel(expr)
+    return _cancelled(expr)
+
+
+@lru_cache(maxsize=20_000)
+def _cancelled(expr: Expr) -> Expr:
+    """Remembered: conditioning on one form after another meets the same entries again and again."""
+    return sp.cancel(expr) if expr.is_rational_function() else expr

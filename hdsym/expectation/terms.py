@@ -54,6 +54,16 @@ class Term:
             factors.append(sp.DiracDelta(argument, order) if order else sp.DiracDelta(argument))
         return sp.Mul(self.coefficient, *factors, sp.exp(self.exponent), self.opaque)
 
+    def active(self, variables: tuple[Symbol, ...]) -> frozenset[int]:
+        """Indices of the variables the term depends on."""
+        forms = [*self.signs, *(form for form, _ in self.deltas)]
+        symbols = self.exponent.free_symbols | self.opaque.free_symbols
+        return frozenset(
+            i
+            for i, variable in enumerate(variables)
+            if self.powers[i] or variable in symbols or any(form.coefficients[i] != 0 for form in forms)
+        )
+
     def extended(self, size: int) -> Term:
         """The same term over a vector that has grown to `size` entries."""
         return replace(

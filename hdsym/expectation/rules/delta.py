@@ -36,8 +36,9 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     mean = gaussian.mean_of(form)
     density = sp.exp(-(mean**2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
     direction = gaussian.cov_with(form)
-    conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance)
-    return Reduction(parts=(Part(density, replace(term, deltas=tuple(rest)), conditioned),))
+    remaining = replace(term, deltas=tuple(rest))
+    conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance, remaining.active(gaussian.variables))
+    return Reduction(parts=(Part(density, remaining, conditioned),))
 
 
 def _parallel(first: Form, second: Form) -> bool:
