@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import importlib.util
+import shutil
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -50,12 +53,9 @@ def load_module(source: str) -> ModuleType:
     return _LOADED[key]
 
 
+@cache
 def _folder() -> Path:
     """One temporary folder a process, removed when it ends."""
-    global _FOLDER  # noqa: PLW0603  # made at first use
-    if _FOLDER is None:
-        _FOLDER = tempfile.TemporaryDirectory(prefix="hdsym_")
-    return Path(_FOLDER.name)
-
-
-_FOLDER: tempfile.TemporaryDirectory[str] | None = None
+    folder = tempfile.mkdtemp(prefix="hdsym_")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return Path(folder)
