@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .simulate import simulate
     from .spectrum import Spectrum
     from .symbols import label, noise, parameter, student, t, teacher
+    from .userfunction import function
 
 __version__ = "0.1.0"
 
@@ -56,6 +57,7 @@ _NAMES = {
     "compare": "compare",
     "derive": "derive",
     "expect": "expectation",
+    "function": "userfunction",
     "label": "symbols",
     "load": "results",
     "log_ndtr": "functions",
@@ -94,6 +96,7 @@ __all__ = [
     "compare",
     "derive",
     "expect",
+    "function",
     "functions",
     "label",
     "load",

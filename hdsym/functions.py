@@ -12,6 +12,7 @@ from typing import Any
 from .cas import Expr, sp
 from .errors import DeclarationError
 from .special import log_ndtr, logsumexp, owens_t, sigmoid, softplus
+from .userfunction import UserFunction
 
 __all__ = [
     "KNOWN",
@@ -58,10 +59,11 @@ def check_functions(expr: Expr, where: str) -> None:
     """Raise for a function that no rule and no target knows, naming the nearest that is known."""
     for function in sorted(expr.atoms(sp.Function, sp.Max, sp.Min), key=sp.default_sort_key):
         name = type(function).__name__
-        if name in KNOWN and type(function) is KNOWN[name]:
+        if isinstance(function, UserFunction) or (name in KNOWN and type(function) is KNOWN[name]):
             continue
         near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.0)
         raise DeclarationError(
             f"the {where} uses the function {name!r}, in {function}, which hdsym does not know",
-            remedy=f"write it with known functions ({', '.join(sorted(KNOWN))}); the nearest name is {near[0]!r}",
+            remedy=f"write it with known functions ({', '.join(sorted(KNOWN))}); the nearest name is {near[0]!r}; or "
+            "declare it by its code with hd.function(...)",
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..cas import Symbol, free_symbols, sp
 from ..ir.nodes import Assign, Feature, Function, LineIntegral, ModeEquation, Program, Statement
+from ..userfunction import sources
 from .printer import NumpyPrinter
 
 __all__ = ["context", "function_context"]
@@ -41,6 +42,7 @@ def context(program: Program) -> dict[str, Any]:
         "references": program.references or ("none given",),
         "uses_special": "special." in body,
         **_integration(*program.functions),
+        **_declared_code(*program.functions),
         "cores": cores,
         "conditions": [str(c) for _, c in program.conditions.formulas] if program.conditions else [],
         "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
@@ -64,7 +66,14 @@ def function_context(function: Function) -> dict[str, Any]:
         "core": core,
         "uses_special": "special." in "\n".join([*core["body"], core["returns"]]),
         **_integration(function),
+        **_declared_code(function),
     }
+
+
+def _declared_code(*functions: Function) -> dict[str, Any]:
+    """Source of the functions that a user declared by their code."""
+    texts = sources(*(expr for function in functions for _, expr in function.formulas))
+    return {"declared_code": texts, "uses_math": any("math." in text for text in texts)}
 
 
 def _integration(*functions: Function) -> dict[str, bool]:

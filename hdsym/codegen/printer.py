@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..ir.stable import clipped, floored
+from ..ir.stable import clipped, floored, guarded
 from ..special import log_ndtr, logsumexp, owens_t, sigmoid, softplus
+from ..userfunction import UserFunction
 
 __all__ = ["NumpyPrinter"]
 
@@ -119,8 +120,15 @@ class NumpyPrinter:
             text = f"np.logaddexp({text}, {self(arg)})"
         return text, _ATOM
 
+    def _user(self, expr: Expr) -> tuple[str, int]:
+        return f"{type(expr).__name__}({self(expr.args[0])})", _ATOM
+
     def _clipped(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
+
+    def _guarded(self, expr: Expr) -> tuple[str, int]:
+        value, weight = expr.args
+        return f"np.where({self(weight)} == 0.0, 1.0, {self(value)})", _ATOM
 
     def _floored(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", _ATOM
@@ -137,6 +145,8 @@ class NumpyPrinter:
         sp.Pow: _pow,
         softplus: _softplus,
         logsumexp: _logsumexp,
+        UserFunction: _user,
         clipped: _clipped,
         floored: _floored,
+        guarded: _guarded,
     }

@@ -52,6 +52,8 @@ class Gaussian:
 
     def form(self, expr: Expr) -> Form | None:
         """`expr` as an affine form of the variables, or ``None`` if it is not affine."""
+        if not expr.is_polynomial(*self.variables):
+            return None  # decided without differentiating: a declared function may have no derivative
         coefficients = []
         for variable in self.variables:
             slope = expr.diff(variable)

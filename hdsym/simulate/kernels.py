@@ -13,6 +13,7 @@ from ..labels import Poisson
 from ..laws import StudentT
 from ..model import Model
 from ..paths import templates_dir
+from ..userfunction import sources
 from . import declaration
 from .cache import load_source
 from .printer import Block, block, code
@@ -108,6 +109,7 @@ def _context(model: Model) -> dict[str, Any]:
         "noise": _noise(model, names),
         "noise_branches": _branches(declaration.noise_chances(model), names),
         "label": _label(model, names),
+        "declared_code": sources(*declaration.gradient(model), declaration.expected_loss(model), model.loss),
         "label_branches": _branches(declaration.label_chances(model), names),
     }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from ..cas import Expr, Symbol, sp
 from ..errors import SimulationError
 from ..special import log_ndtr, logsumexp, sigmoid, softplus
+from ..userfunction import UserFunction
 
 __all__ = ["Block", "block", "code"]
 
@@ -71,6 +72,8 @@ def code(expr: Expr, names: Mapping[Symbol, str]) -> str:
         return _product(expr, names)
     if isinstance(expr, sp.Pow):
         return _power(expr.base, expr.exp, names)
+    if isinstance(expr, UserFunction):
+        return f"{type(expr).__name__}({code(expr.args[0], names)})"
     if isinstance(expr, logsumexp):
         return _nested("logaddexp", [code(arg, names) for arg in expr.args])
     call = _CALLS.get(expr.func)
