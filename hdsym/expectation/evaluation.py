@@ -16,7 +16,10 @@ from ..errors import ExpectationError
 if TYPE_CHECKING:
     from .expectation import Expectation
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "evaluate_to"]
+
+_REFINEMENTS = (2, 4, 8)
+"""Multiples of the nodes that are tried to reach a tolerance."""
 
 
 def evaluate(
@@ -42,6 +45,25 @@ def evaluate(
         point = ", ".join(f"{s.name} = {a[where]:g}" for s, a in zip(symbols, arrays, strict=True))
         raise ExpectationError(f"{expr} is not finite at {point}", remedy="the formula is singular there")
     return full
+
+
+def evaluate_to(
+    expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, float], tol: float
+) -> NDArray[np.float64]:
+    """Values whose estimated error is at most tol * max(1, abs(value)), by doubling the nodes."""
+    if not 0 < tol < 1:
+        raise ExpectationError(f"tol is {tol}", remedy="give a number between 1e-13 and 1")
+    coarse = evaluate(expectation, B, parameters)
+    for refine in _REFINEMENTS:
+        fine = evaluate(expectation, B, parameters, refine)
+        error = np.abs(fine - coarse) / np.maximum(1.0, np.abs(fine))
+        if np.all(error <= tol):
+            return fine
+        coarse = fine
+    raise ExpectationError(
+        f"quadrature of {expectation.expr} reaches {float(np.max(error)):.1e}, not tol = {tol:g}",
+        remedy="ask for less, or split the integrand so that the rules find its closed parts",
+    )
 
 
 def _values(expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, float]) -> dict[str, ArrayLike]:

@@ -48,17 +48,23 @@ class Expectation:
     exact: bool
     conditions: tuple[Expr, ...] = ()
 
-    def evaluate(self, B: ArrayLike | None = None, **constants: float) -> NDArray[np.float64]:
+    def evaluate(
+        self, B: ArrayLike | None = None, *, tol: float | None = None, **constants: float
+    ) -> NDArray[np.float64]:
         """Value at covariances `B`, shape (..., n, n), and named constants; the result has shape (...).
+
+        With `tol` the quadrature is refined until doubling its nodes changes no value by more than `tol`, relative to
+        the value or to one, whichever is larger; closed forms are rounding-accurate whatever `tol` is.
 
         Raises
         ------
         ExpectationError
-            If the shape is wrong, a value is missing or not finite, or a condition of existence is violated.
+            If the shape is wrong, a value is missing or not finite, a condition of existence is violated, or `tol`
+            cannot be reached.
         """
-        from .evaluation import evaluate
+        from .evaluation import evaluate, evaluate_to
 
-        return evaluate(self, B, constants)
+        return evaluate(self, B, constants) if tol is None or self.exact else evaluate_to(self, B, constants, tol)
 
     def error(self, B: ArrayLike | None = None, **constants: float) -> NDArray[np.float64]:
         """Estimated quadrature error at the same arguments: the change when the nodes are doubled; 0 if exact."""

@@ -319,3 +319,20 @@ def test_four_signs_with_coinciding_arguments() -> None:
     four = hd.expect(sp.sign(X) * sp.sign(S) * sp.sign(Z) * sp.sign(W), (X, S, Z, W))
     two = hd.expect(sp.sign(X) * sp.sign(S), (X, S))
     assert float(four.evaluate(cov)) == pytest.approx(float(two.evaluate(cov[:2, :2])), abs=1e-10)
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-8, 1e-12])
+def test_tolerance_is_delivered_or_refused(tol: float) -> None:
+    found = hd.expect(sigmoid(X) * sp.tanh(S), [X, S])
+    for std in (1e-3, 1.0, 1e2):
+        for rho in (0.3, -0.99, 1 - 1e-12):
+            cov = std**2 * np.array([[1.0, rho], [rho, 1.0]])
+            assert float(found.evaluate(cov, tol=tol)) == pytest.approx(float(found.evaluate(cov, tol=1e-12)), abs=tol)
+    with pytest.raises(ExpectationError, match="tol is 0"):
+        found.evaluate(A2, tol=0.0)
+
+
+def test_unreachable_tolerance_is_an_error() -> None:
+    fast = hd.expect(sp.sin(200 * X) * sp.tanh(X + S), [X, S])
+    with pytest.raises(ExpectationError, match="reaches"):
+        fast.evaluate(100 * A2, tol=1e-12)
