@@ -13,6 +13,8 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 
+from .symbolnames import name_latex
+
 Expr: TypeAlias = Any
 """A sympy expression. An alias, because sympy is untyped; it says what is meant."""
 
@@ -81,7 +83,8 @@ def average_powers(expr: Expr, symbol: Symbol, moment: Callable[[int], Expr]) ->
 
 def latex(expr: Expr) -> str:
     """LaTeX of an expression, with the house's way of writing functions."""
-    return str(sp.latex(expr, inv_trig_style="full"))
+    names = {symbol: name_latex(symbol.name) for symbol in expr.atoms(sp.Symbol)}
+    return str(sp.latex(expr, symbol_names=names, inv_trig_style="full"))
 
 
 _NUMERIC_NAMES: dict[str, Callable[..., Any]] = {

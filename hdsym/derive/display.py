@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..cas import Expr, Symbol, latex, sp
+from ..cas import Expr, latex, sp
 from ..symbols import overlap_matrix
 
 if TYPE_CHECKING:
@@ -21,20 +21,11 @@ def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
     found.append(("gradient", r"\nabla h(B)_{:, x}", latex(derivation.gradient)))
     found.append(("Fisher matrix", "I(B)", latex(derivation.fisher)))
     for name, rate in derivation.odes.items():
-        found.append(("ODE", rf"\dot {{{name[0]}}}_{{{name[1:]}}}", latex(_typeset(rate))))
+        found.append(("ODE", rf"\dot {{{name[0]}}}_{{{name[1:]}}}", latex(rate)))
     names = ", ".join(latex(symbol) for symbol in (*model.students, *model.teachers))
     law = rf"\mathbb{{E}}\left[r r^\top\right] = \sum_\lambda \lambda\, G(\lambda),\quad r = ({names})"
     found.append(("overlaps", latex(overlap_matrix(size)), law))
     return found
-
-
-def _typeset(rate: Expr) -> Expr:
-    """Mode equations in Greek letters."""
-    letters = {"lam": "lambda", "gamma": "gamma", "rho": "rho", "delta": "delta"}
-    symbols: dict[Symbol, Symbol] = {
-        s: sp.Symbol(letters[s.name], real=True) for s in rate.free_symbols if s.name in letters
-    }
-    return rate.xreplace(symbols).xreplace({sp.Symbol("batch", real=True, nonnegative=True): sp.Symbol("b")})
 
 
 def latex_block(derivation: Derivation) -> str:

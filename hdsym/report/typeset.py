@@ -2,63 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from latex2mathml.converter import convert_to_element
 from markupsafe import Markup
 
 from ..cas import Expr, latex, sp
+from ..symbolnames import name_latex
 from ..symbols import overlap_matrix
 from .mathtree import serialise
 
 __all__ = ["expression", "formula", "mathml", "name_latex"]
-
-_GREEK = (
-    *(
-        "alpha",
-        "beta",
-        "gamma",
-        "delta",
-        "epsilon",
-        "zeta",
-        "eta",
-        "theta",
-        "iota",
-        "kappa",
-        "lambda",
-        "mu",
-        "nu",
-        "xi",
-    ),
-    *("pi", "rho", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega"),
-)
-_NAMES = {
-    **{name: rf"\{name}" for name in _GREEK},
-    **{name.capitalize(): rf"\{name.capitalize()}" for name in ("gamma", "delta", "theta", "lambda", "xi", "pi")},
-    **{name.capitalize(): rf"\{name.capitalize()}" for name in ("sigma", "upsilon", "phi", "psi", "omega")},
-    "eps": r"\varepsilon",
-    "lam": r"\lambda",
-    "batch": "b",
-}
-
-
-def name_latex(name: str) -> str:
-    """LaTeX of a symbol's name: B11 has an index, noise_std an upright base and an upright index, eps is Greek."""
-    base, *rest = [piece for piece in name.split("_") if piece] or [name]
-    match = re.fullmatch(r"(.*?\D)(\d+)", base)
-    if match:
-        base, rest = match[1], [match[2], *rest]
-    return _word(base) + (rf"_{{{','.join(map(_word, rest))}}}" if rest else "")
-
-
-def _word(piece: str) -> str:
-    if piece in _NAMES:
-        return _NAMES[piece]
-    if piece.isdigit() or (len(piece) == 1 and piece != "_"):
-        return piece
-    escaped = piece.replace("_", r"\_")
-    return rf"\mathrm{{{escaped}}}"
 
 
 def expression(expr: Expr) -> str:
