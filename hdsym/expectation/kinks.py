@@ -16,7 +16,8 @@ def rewrite_kinks(expr: Expr, gaussian: Gaussian) -> Expr:
     if expr.has(sp.Piecewise):
         expr = expr.replace(lambda e: isinstance(e, sp.Piecewise) and e.has(*variables), as_signs)
     if expr.has(sp.Max, sp.Min, sp.Heaviside):
-        expr = expr.rewrite(sp.Abs).replace(sp.Heaviside, lambda u, *_: (1 + sp.sign(u)) / 2)
+        expr = expr.replace(sp.Max, lambda *args: _extreme(args, 1)).replace(sp.Min, lambda *args: _extreme(args, -1))
+        expr = expr.replace(sp.Heaviside, lambda u, *_: (1 + sp.sign(u)) / 2)
     if expr.has(sp.Abs):
         expr = expr.replace(
             lambda e: isinstance(e, sp.Abs) and e.has(*variables), lambda e: e.args[0] * sp.sign(e.args[0])
@@ -25,6 +26,14 @@ def rewrite_kinks(expr: Expr, gaussian: Gaussian) -> Expr:
     if expr.has(sp.sign):
         expr = expr.replace(lambda e: isinstance(e, sp.sign) and e.has(*variables), lambda e: _split_sign(e, gaussian))
     return expr
+
+
+def _extreme(args: tuple[Expr, ...], sign: int) -> Expr:
+    """max(a, b) = (a + b + \\|a - b\\|) / 2, and so on."""
+    first, *rest = args
+    for other in rest:
+        first = (first + other + sign * sp.Abs(first - other)) / 2
+    return first
 
 
 def _split_cases(expr: Expr, gaussian: Gaussian) -> Expr:

@@ -15,7 +15,7 @@ from ..errors import ExpectationError
 from .gaussian import Form, Gaussian
 from .kinks import reduce_signs, rewrite_kinks
 
-__all__ = ["Term", "canonical", "reduce_signs", "rewrite_kinks", "terms_of"]
+__all__ = ["Term", "canonical", "reduce_signs", "rewrite_kinks", "single_signs", "terms_of"]
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def terms_of(expr: Expr, gaussian: Gaussian) -> list[Term]:
     one = Term(sp.S.One, (0,) * gaussian.size)
     collected: dict[tuple[object, ...], Term] = {}
     walked = _walk(rewrite_kinks(expr, gaussian), one, gaussian)
-    for term in itertools.chain.from_iterable(map(_without_parallel_signs, walked)):
+    for term in itertools.chain.from_iterable(map(single_signs, walked)):
         key = (term.powers, term.signs, term.deltas, term.exponent, term.opaque)
         known = collected.get(key)
         collected[key] = term if known is None else replace(term, coefficient=known.coefficient + term.coefficient)
@@ -185,7 +185,7 @@ def _walk(expr: Expr, one: Term, gaussian: Gaussian) -> list[Term]:
     return [_factor(expr, one, gaussian)]
 
 
-def _without_parallel_signs(term: Term) -> list[Term]:
+def single_signs(term: Term) -> list[Term]:
     """sgn(u - a) sgn(u - b) = 1 - sgn(b - a) (sgn(u - a) - sgn(u - b)): at most one sign for each direction is left."""
     for first, second in itertools.combinations(sorted(term.signs, key=str), 2):
         if first.coefficients != second.coefficients:
@@ -194,7 +194,7 @@ def _without_parallel_signs(term: Term) -> list[Term]:
         bare = replace(term, signs=term.signs - {first, second})
         parts = (bare, replace(bare, coefficient=-order * bare.coefficient).times_sign(first))
         others = (*parts, replace(bare, coefficient=order * bare.coefficient).times_sign(second))
-        return [single for other in others if other.coefficient != 0 for single in _without_parallel_signs(other)]
+        return [single for other in others if other.coefficient != 0 for single in single_signs(other)]
     return [term]
 
 

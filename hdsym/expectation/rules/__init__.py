@@ -7,6 +7,7 @@ rule that always applies, numerical integration.
 from __future__ import annotations
 
 from ..rule import Rule
+from .certain import CERTAIN
 from .delta import DELTA
 from .moments import MOMENTS
 from .numerical import NUMERICAL
@@ -18,7 +19,7 @@ from .tilt import TILT
 from .trigonometric import TRIGONOMETRIC
 from .variables import VARIABLES
 
-EXACT: tuple[Rule, ...] = (DELTA, TILT, PARITY, MOMENTS, TRIGONOMETRIC, SIGNS, VARIABLES, STEIN)
+EXACT: tuple[Rule, ...] = (DELTA, TILT, CERTAIN, PARITY, MOMENTS, TRIGONOMETRIC, SIGNS, VARIABLES, STEIN)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
 INTEGRALS: tuple[Rule, ...] = (PLACKETT, NUMERICAL)

@@ -26,6 +26,8 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
         return Reduction(parts=(Part(sp.S.One, plain, gaussian, shift=_SHIFT, order=order),))
     variance = tidy(gaussian.cov_of(form, form))
     if variance == 0:
+        if tidy(gaussian.mean_of(form)).is_nonzero:
+            return Reduction()  # delta(s) delta(s - 1), from two jumps at different places
         raise ExpectationError(
             f"delta({form.expr(gaussian.variables)}) has no variance left to integrate against",
             remedy="two delta functions of the same form are not a distribution; check the integrand",

@@ -1,0 +1,115 @@
+"""Random integrands against an independent integral, and the properties every expectation has.
+
+The normal run takes the same few hundred examples each time; ``pytest -m nightly`` takes thousands of fresh ones.
+Every failure found goes to test_regressions.py as a fixed case.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sympy as sp
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+import hdsym as hd
+from tests.expectation.strategies import Problem, S, X, ambiguous, expected, integrands, problems, products
+
+NORMAL = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+FEW = settings(NORMAL, max_examples=25)
+NIGHTLY = settings(NORMAL, max_examples=1000, derandomize=False)
+TOLERANCE = 1e-8  # of E |g|: what double precision leaves of covariances with correlation 1 - 1e-8
+
+
+def check(problem: Problem, policy: str) -> None:
+    """No NaN, no warning (they are errors here), and the value of the independent integral."""
+    assume(not ambiguous(problem))
+    value = float(hd.expect(problem.integrand, problem.names, policy=policy).evaluate(problem.cov))
+    reference, scale = expected(problem)
+    assert abs(value - reference) <= TOLERANCE * scale + 1e-14, (value, reference)
+
+
+def run(how: settings, part: int, policy: str) -> None:
+    @how
+    @given(problems(variant=part))
+    def every(problem: Problem) -> None:
+        check(problem, policy)
+
+    every()
+
+
+@pytest.mark.parametrize("part", [0, 1])  # two halves, so that two processes share the work
+def test_value_equals_an_independent_integral(part: int) -> None:
+    run(NORMAL, part, "auto")
+
+
+@FEW
+@given(problems())
+def test_numerical_policy_equals_an_independent_integral(problem: Problem) -> None:
+    check(problem, "numeric")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(8))
+def test_value_equals_an_independent_integral_nightly(part: int) -> None:
+    run(NIGHTLY, part, "auto")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(2))
+def test_numerical_policy_nightly(part: int) -> None:
+    run(NIGHTLY, part, "numeric")
+
+
+def value(integrand: sp.Expr, cov: np.ndarray) -> float:
+    return float(hd.expect(integrand, [X, S]).evaluate(cov))
+
+
+COV = st.sampled_from([np.array([[1.3, 0.4], [0.4, 0.9]]), np.array([[0.2, -0.35], [-0.35, 2.1]])])
+
+
+@FEW
+@given(integrands((X, S)), COV)
+def test_reflection(integrand: sp.Expr, cov: np.ndarray) -> None:
+    """E g(-r) = E g(r) under a centred Gaussian; odd integrands vanish."""
+    mirrored = integrand.xreplace({X: -X, S: -S})
+    first, second = value(integrand, cov), value(mirrored, cov)
+    scale = expected(Problem(integrand, (X, S), cov))[1]
+    assert second == pytest.approx(first, abs=1e-9 * scale)
+    assert value(integrand - mirrored, cov) == pytest.approx(0.0, abs=1e-9 * scale)
+
+
+@FEW
+@given(integrands((X, S)), COV, st.sampled_from([sp.Rational(1, 10), sp.Integer(3)]))
+def test_scaling(integrand: sp.Expr, cov: np.ndarray, c: sp.Expr) -> None:
+    """E g(c x, s) under B is E g under diag(c, 1) B diag(c, 1)."""
+    scaling = np.diag([float(c), 1.0])
+    scaled = scaling @ cov @ scaling
+    scale = expected(Problem(integrand, (X, S), scaled))[1]
+    assert value(integrand.xreplace({X: c * X}), cov) == pytest.approx(value(integrand, scaled), abs=1e-9 * scale)
+
+
+@FEW
+@given(integrands((X, S)), COV)
+def test_permutation(integrand: sp.Expr, cov: np.ndarray) -> None:
+    swapped = float(hd.expect(integrand, [S, X]).evaluate(cov[::-1, ::-1]))
+    scale = expected(Problem(integrand, (X, S), cov))[1]
+    assert swapped == pytest.approx(value(integrand, cov), abs=1e-9 * scale)
+
+
+@FEW
+@given(products((X, S)), COV, st.sampled_from([(0, 0), (0, 1), (1, 1)]))
+def test_price(integrand: sp.Expr, cov: np.ndarray, place: tuple[int, int]) -> None:
+    """Expectation.diff against central differences with one Richardson step."""
+    found = hd.expect(integrand, [X, S])
+    i, j = place
+
+    def slope(step: float) -> float:
+        change = np.zeros((2, 2))
+        change[i, j] = change[j, i] = step
+        return float(found.evaluate(cov + change) - found.evaluate(cov - change)) / (2 * step)
+
+    difference = (4 * slope(2e-4) - slope(4e-4)) / 3
+    scale = 1 + expected(Problem(integrand, (X, S), cov))[1]
+    derivative = float(found.diff(found.gaussian.cov[i, j]).evaluate(cov))
+    assert derivative == pytest.approx(difference, rel=1e-6, abs=2e-8 * scale)
