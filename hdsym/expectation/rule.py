@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from html import escape
 
 from ..cas import Expr, Symbol, latex, sp
 from .gaussian import Gaussian
@@ -97,5 +98,11 @@ class Step:
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
-    def _repr_latex_(self) -> str:
-        return rf"$\displaystyle \mathbb{{E}}\left[{latex(self.before)}\right] = {latex(self.after)}$"
+    def _repr_html_(self) -> str:
+        """The tree for a notebook: the rule, the formula it gave, and what it led to, nested."""
+        mark = "" if self.exact else " <em>(numerical)</em>"
+        source = f" <small>{escape(self.reference)}</small>" if self.reference else ""
+        formula = rf"$\mathbb{{E}}\left[{latex(self.before)}\right] = {latex(self.after)}$"
+        inner = "".join(f"<li>{child._repr_html_()}</li>" for child in self.children)
+        nested = f"<ul>{inner}</ul>" if inner else ""
+        return f"<strong>{escape(self.rule)}</strong>{source}{mark}: {escape(formula)}{nested}"

@@ -136,6 +136,10 @@ def test_steps_are_a_tree_of_cited_rules() -> None:
     assert all(identity for _, identity, _ in steps.rules())
     assert len(steps.children) == 3
     assert "numerical" not in str(steps)
+    page = steps._repr_html_()
+    assert page.count("<li>") == str(steps).count("\n")
+    assert r"\mathbb{E}" in page
+    assert "Stein (1981)" in page
 
 
 def test_policies() -> None:
