@@ -37,6 +37,8 @@ def _reported(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except HdsymError as error:
             _fail(str(error), FAILED if isinstance(error, SolveError | SimulationError) else USAGE)
+        except BrokenPipeError:
+            raise  # the reader of a pipe has left, as `head` does: click ends quietly
         except OSError as error:
             _fail(f"{error.filename or 'a file'}: {error.strerror or error}", USAGE)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
