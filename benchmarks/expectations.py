@@ -118,7 +118,7 @@ def moments() -> None:
 
 def sympy_stats() -> None:
     """The same by sympy.stats, each in a process that is stopped after the limit."""
-    print(f"sympy.stats, limit {LIMIT} s (E over independent standard normals where hdsym takes any covariance)")
+    print(f"sympy.stats, limit {LIMIT} s, start of its process (0.4 s) included, and independent variables only")
     for text in ("X**4*S**2", "abs(X)", "abs(X)*abs(S)", "exp(X - S)*X**2", "log(1 + exp(X))", "erf(X)*S**2"):
         code = (
             "from sympy import *; from sympy.stats import Normal, E; X, S = Normal('X', 0, 1), Normal('S', 0, 1);"
