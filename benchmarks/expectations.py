@@ -142,9 +142,7 @@ def sympy_stats() -> None:
 
 
 if __name__ == "__main__":
-    print(
-        f"{len(INTEGRANDS)} integrands: derive, form, operations after common subexpressions, one covariance, one of 10,000"
-    )
+    print(f"{len(INTEGRANDS)} integrands: time to derive, form, operations, one covariance, one of 10,000, error")
     times = [row(integrand) for integrand in INTEGRANDS]
     times.sort()
     fast = sum(took < 0.2 for took in times) / len(times)
