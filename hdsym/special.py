@@ -9,7 +9,7 @@ from typing import Any
 
 from .cas import Expr, sp
 
-__all__ = ["log_ndtr", "logsumexp", "owens_t", "sigmoid", "softplus"]
+__all__ = ["log_ndtr", "logsumexp", "offzero", "owens_t", "sigmoid", "softplus"]
 
 
 class sigmoid(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
@@ -115,12 +115,42 @@ class log_ndtr(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like s
 class owens_t(sp.Function):  # type: ignore[misc]  # noqa: N801  # named like sympy's own functions
     """Owen's T(h, a) = (1/2 pi) int_0^a exp(-h^2 (1 + x^2) / 2) / (1 + x^2) dx; appears in results only."""
 
+    def fdiff(self, argindex: int = 1) -> Expr:
+        h, a = self.args
+        if argindex == 1:
+            return -sp.exp(-(h**2) / 2) * sp.erf(a * h / sp.sqrt(2)) / sp.sqrt(8 * sp.pi)
+        return sp.exp(-(h**2) * (1 + a**2) / 2) / (2 * sp.pi * (1 + a**2))
+
     def _eval_is_real(self) -> bool | None:
         return all(arg.is_extended_real for arg in self.args) or None
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         h, a = (printer._print(arg) for arg in self.args)
         return rf"T{_power(exp)}\left({h}, {a}\right)"
+
+
+class offzero(sp.Function):  # type: ignore[misc]  # noqa: N801  # shown as its argument
+    """u itself, but 1e-150 where u = 0: for formulas that have a limit at zero, the same from both sides, and a 0/0."""
+
+    @classmethod
+    def eval(cls, u: Expr) -> Expr | None:
+        return u if u.is_number and u.is_nonzero else None
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return sp.S.One
+
+    def _eval_is_real(self) -> bool | None:
+        return bool(self.args[0].is_extended_real) or None
+
+    def _eval_is_nonzero(self) -> bool:
+        return True
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"({printer._print(self.args[0])})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"\left({printer._print(self.args[0])}\right)"
+        return body if exp is None else f"{body}^{{{exp}}}"
 
 
 def _power(exp: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..cas import Expr, sp
 from ..errors import CodegenError
 from ..ir.stable import clipped, floored, guarded
-from ..special import log_ndtr, logsumexp, owens_t, sigmoid, softplus
+from ..special import log_ndtr, logsumexp, offzero, owens_t, sigmoid, softplus
 from ..userfunction import UserFunction
 
 __all__ = ["NumpyPrinter"]
@@ -130,6 +130,10 @@ class NumpyPrinter:
         value, weight = expr.args
         return f"np.where({self(weight)} == 0.0, 1.0, {self(value)})", _ATOM
 
+    def _offzero(self, expr: Expr) -> tuple[str, int]:
+        value = self(expr.args[0])
+        return f"np.where({value} == 0.0, 1e-150, {value})", _ATOM
+
     def _floored(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", _ATOM
 
@@ -149,4 +153,5 @@ class NumpyPrinter:
         clipped: _clipped,
         floored: _floored,
         guarded: _guarded,
+        offzero: _offzero,
     }

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from ..cas import Expr, Matrix, Symbol, sp
 
-__all__ = ["Form", "Gaussian"]
+__all__ = ["Form", "Gaussian", "root", "tidy"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,21 @@ def tidy(expr: Expr) -> Expr:
     if expr.is_Atom:
         return expr
     return _cancelled(expr)
+
+
+def root(variance: Expr) -> Expr:
+    """The square root of a conditional variance n / d as sqrt(n) / sqrt(d).
+
+    Then n / sqrt(n) becomes sqrt(n), which has a value where the variance vanishes; n / sqrt(n / d) has none.
+    """
+    numerator, denominator = sp.fraction(variance)
+    if denominator.is_number:
+        return sp.sqrt(variance)
+    symbols = denominator.free_symbols
+    sample = denominator.xreplace({s: sp.Integer(int(bool(s.is_positive))) for s in symbols})
+    if sample.is_negative:
+        numerator, denominator = -numerator, -denominator
+    return sp.sqrt(numerator) / sp.sqrt(denominator) if sample.is_nonzero else sp.sqrt(variance)
 
 
 @lru_cache(maxsize=20_000)

@@ -100,7 +100,11 @@ class Term:
                 )
         factor = self.exponent.diff(variable) * self.opaque + self.opaque.diff(variable)
         if factor != 0:
-            result.extend(_times(replace(self, opaque=sp.S.One), factor, variables))
+            parts = _times(replace(self, opaque=sp.S.One), factor, variables)
+            if self.exponent == 0 and any(sum(part.powers) > sum(self.powers) for part in parts):
+                # such as (log Phi)'' = -u f - f^2 with f = (log Phi)': multiplied out, Stein's lemma would never end
+                parts = [replace(self, opaque=factor)]
+            result.extend(parts)
         return result
 
 

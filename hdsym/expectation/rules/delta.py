@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ...cas import sp
 from ...errors import ExpectationError
-from ..gaussian import Form, Gaussian, tidy
+from ..gaussian import Form, Gaussian, root, tidy
 from ..rule import Part, Reduction, Rule
 from ..terms import Term
 
@@ -36,7 +36,7 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     if len(others) != len(term.signs):
         return Reduction()  # sgn(u) delta(u) is odd in u: its integral vanishes
     mean = gaussian.mean_of(form)
-    density = sp.exp(-(mean**2) / (2 * variance)) / sp.sqrt(2 * sp.pi * variance)
+    density = sp.exp(-(mean**2) / (2 * variance)) / (sp.sqrt(2 * sp.pi) * root(variance))
     direction = gaussian.cov_with(form)
     remaining = replace(term, deltas=tuple(rest))
     conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance, remaining.active(gaussian.variables))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ...cas import Expr, sp
-from ...functions import owens_t
-from ..gaussian import Form, Gaussian, tidy
+from ...special import offzero, owens_t
+from ..gaussian import Form, Gaussian, root, tidy
 from ..rule import Reduction, Rule
 from ..terms import Term
 
@@ -30,7 +30,7 @@ def _one(form: Form, mean: Expr, gaussian: Gaussian) -> Expr:
     if mean == 0:
         return sp.S.Zero
     variance = tidy(gaussian.cov_of(form, form))
-    return sp.sign(mean) if variance == 0 else sp.erf(mean / sp.sqrt(2 * variance))
+    return sp.sign(mean) if variance == 0 else sp.erf(mean / (sp.sqrt(2) * root(variance)))
 
 
 def _two(first: Form, second: Form, gaussian: Gaussian) -> Expr:
@@ -41,14 +41,15 @@ def _two(first: Form, second: Form, gaussian: Gaussian) -> Expr:
 def _two_shifted(forms: list[Form], means: list[Expr], gaussian: Gaussian) -> Expr:
     """E sgn sgn = 4 P(u > 0, v > 0) - 2 P(u > 0) - 2 P(v > 0) + 1 with the orthant by Owen's T."""
     c11, c12, c22 = (tidy(gaussian.cov_of(*pair)) for pair in ((forms[0],) * 2, forms, (forms[1],) * 2))
-    root = sp.sqrt(sp.expand(c11 * c22 - c12**2))
+    spread = root(tidy(c11 * c22 - c12**2))
     if 0 in means:  # T(h, infinity) is known; what is left is one T
         mean, own = (means[1], c22) if means[0] == 0 else (means[0], c11)
-        return 4 * owens_t(mean / sp.sqrt(own), c12 / root)
-    h, k = means[0] / sp.sqrt(c11), means[1] / sp.sqrt(c22)
+        return 4 * owens_t(mean / root(own), c12 / spread)
+    means = [offzero(mean) for mean in means]  # Owen's formula jumps where one of its terms does: both agree at zero
+    h, k = means[0] / root(c11), means[1] / root(c22)
     # the slope (k - rho h) / (h sqrt(1 - rho^2)), with the roots of the variances cancelled
-    first = (means[1] * c11 - means[0] * c12) / (means[0] * root)
-    second = (means[0] * c22 - means[1] * c12) / (means[1] * root)
+    first = (means[1] * c11 - means[0] * c12) / (means[0] * spread)
+    second = (means[0] * c22 - means[1] * c12) / (means[1] * spread)
     return sp.sign(means[0] * means[1]) - 4 * owens_t(h, first) - 4 * owens_t(k, second)
 
 
