@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import Any
 
-from ..cas import Symbol, free_symbols, sp
+from ..cas import Expr, Symbol, free_symbols, sp
 from ..ir.nodes import Assign, Feature, Function, LineIntegral, ModeEquation, Program, Statement
 from ..userfunction import sources
 from .printer import NumpyPrinter
@@ -144,10 +144,15 @@ def _statement(statement: Statement) -> str:
         law, name = f"({', '.join(mean)}), ({cov[0]}, {cov[1]}, {cov[3]})", "mean_2d"
     if not statement.split:
         return _call(f"{target} = gaussian_{name}", [integrand, f"{law}, refine"])
-    growth = ", ".join(_print(slope) for slope in statement.growth)
     forms = "".join(f"{_form(feature)}, " for feature in statement.features).rstrip(" ")
-    spread = growth if statement.dimension == 1 else f"({growth})"
-    return _call(f"{target} = split_{name}", [integrand, law, f"({forms})", f"{spread}, refine"])
+    named = [("growth", statement.growth), ("frequency", statement.frequency)]
+    options = [f"{key}={_slopes(values)}" for key, values in named if any(values)]
+    return _call(f"{target} = split_{name}", [integrand, law, f"({forms})", *options, "refine=refine"])
+
+
+def _slopes(values: tuple[Expr, ...]) -> str:
+    text = ", ".join(map(_print, values))
+    return text if len(values) == 1 else f"({text})"
 
 
 def _form(feature: Feature) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..ir.stable import clipped, floored, guarded
+from ..ir.stable import bounded, clipped, floored, weighted
 from ..special import log_ndtr, logsumexp, offzero, owens_t, sigmoid, softplus
 from ..userfunction import UserFunction
 
@@ -126,9 +126,14 @@ class NumpyPrinter:
     def _clipped(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
 
-    def _guarded(self, expr: Expr) -> tuple[str, int]:
-        value, weight = expr.args
-        return f"np.where({self(weight)} == 0.0, 1.0, {self(value)})", _ATOM
+    def _weighted(self, expr: Expr) -> tuple[str, int]:
+        weight, value = expr.args
+        shown = self(weight)
+        return f"np.where({shown} == 0.0, 0.0, {shown} * {self._bracket(value, _PRODUCT + 1)})", _ATOM
+
+    def _bounded(self, expr: Expr) -> tuple[str, int]:
+        value, floor, covariance = map(self, expr.args)
+        return f"np.where(({covariance})**2 <= {floor}, np.maximum({value}, {floor}), {value})", _ATOM
 
     def _offzero(self, expr: Expr) -> tuple[str, int]:
         value = self(expr.args[0])
@@ -152,6 +157,7 @@ class NumpyPrinter:
         UserFunction: _user,
         clipped: _clipped,
         floored: _floored,
-        guarded: _guarded,
+        weighted: _weighted,
+        bounded: _bounded,
         offzero: _offzero,
     }

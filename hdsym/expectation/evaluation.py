@@ -36,7 +36,10 @@ def evaluate(
     if not all(np.all(np.isfinite(array)) for array in arrays):
         raise ExpectationError("a value is NaN or infinite", remedy="give finite covariances and constants")
     with np.errstate(all="ignore"):
-        result, *bounds = _module(symbols, (expr, *conditions)).value(*arrays, refine=refine)
+        try:
+            result, *bounds = _module(symbols, (expr, *conditions)).value(*arrays, refine=refine)
+        except ValueError as error:
+            raise ExpectationError(str(error), remedy="give a smaller covariance, or fewer waves") from None
     _check_conditions(conditions, bounds)
     shape = arrays[0].shape if arrays else ()
     full: NDArray[np.float64] = np.broadcast_to(np.asarray(result, dtype=np.float64), shape)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..cas import Expr, Symbol, sp
 from .nodes import Feature
 
-__all__ = ["features", "growth"]
+__all__ = ["features", "frequency", "growth"]
 
 
 def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, ...]:
@@ -30,8 +32,8 @@ def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, .
                 found.pop(key, None), found.pop(mirrored, None)
                 found[key] = form
     forms = tuple(found.values())
-    plain = all(_plain(form) for form in forms) and growth(integrand, variables) == (0,) * len(variables)
-    return () if plain else forms
+    moderate = not any((*growth(integrand, variables), *frequency(integrand, variables)))
+    return () if moderate and all(_plain(form) for form in forms) else forms
 
 
 def _plain(form: Feature) -> bool:
@@ -41,6 +43,8 @@ def _plain(form: Feature) -> bool:
 
 def _switches(node: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
     """Expressions whose zero is the place where the function changes."""
+    if isinstance(node, sp.sin | sp.cos):
+        return []  # the same everywhere
     if isinstance(node, sp.exp):
         return _widths(node.args[0], variables)
     if len(node.args) == 1:
@@ -69,14 +73,24 @@ def _form(argument: Expr, variables: tuple[Symbol, ...], sharp: bool) -> Feature
 
 def growth(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
     """Slopes b_i such that the integrand grows no faster than a polynomial times exp(sum b_i \\|u_i\\|)."""
-    if integrand.is_Add or integrand.is_Mul:  # of a sum the largest would do
-        parts = [growth(arg, variables) for arg in integrand.args]
+    return _slopes(integrand, variables, sp.exp | sp.sinh | sp.cosh)
+
+
+def frequency(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
+    """Slopes a_i such that the integrand has no faster waves than sin(sum a_i u_i)."""
+    return _slopes(integrand, variables, sp.sin | sp.cos)
+
+
+def _slopes(integrand: Expr, variables: tuple[Symbol, ...], kind: Any) -> tuple[Expr, ...]:
+    """Slopes in all functions of a kind, added up over the factors; of a sum the largest would do."""
+    if integrand.is_Add or integrand.is_Mul:
+        parts = [_slopes(arg, variables, kind) for arg in integrand.args]
         return tuple(sp.Add(*column) for column in zip(*parts, strict=True))
-    if isinstance(integrand, sp.exp | sp.sinh | sp.cosh):
-        exponent = integrand.args[0]
+    if isinstance(integrand, kind):
+        argument = integrand.args[0]
         origin = dict.fromkeys(variables, sp.S.Zero)
-        if exponent.is_polynomial(*variables):
-            return tuple(sp.Abs(exponent.diff(v).xreplace(origin)) for v in variables)
+        if argument.is_polynomial(*variables):
+            return tuple(sp.Abs(argument.diff(v).xreplace(origin)) for v in variables)
     if isinstance(integrand, sp.Pow) and integrand.exp.is_Integer and integrand.exp > 0:
-        return tuple(integrand.exp * slope for slope in growth(integrand.base, variables))
+        return tuple(integrand.exp * slope for slope in _slopes(integrand.base, variables, kind))
     return (sp.S.Zero,) * len(variables)

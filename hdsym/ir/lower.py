@@ -11,7 +11,7 @@ from ..expectation.integral import GaussianIntegral, UnitIntegral
 from ..labels import Bernoulli, RandomLabel
 from ..model import Model
 from ..symbols import overlap_matrix
-from .features import features, growth
+from .features import features, frequency, growth
 from .nodes import (
     Assign,
     Function,
@@ -159,8 +159,8 @@ def _plans(integrals: list[GaussianIntegral], names: dict[Expr, Symbol], values:
         cov = tuple(values[position + count : position + count + count**2])
         position += count + count**2
         forms = features(node.integrand, node.variables)
-        slopes = growth(node.integrand, node.variables)
-        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, forms, slopes))
+        slopes, waves = growth(node.integrand, node.variables), frequency(node.integrand, node.variables)
+        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, forms, slopes, waves))
     return plans
 
 

@@ -55,6 +55,8 @@ class Integral:
         rule in arsinh serves.
     growth:
         Slopes b_i where the integrand grows like exp(b_i \\|u_i\\|): the range of integration follows.
+    frequency:
+        Slopes in sines and cosines: the widths of the panels follow.
     """
 
     target: Symbol
@@ -64,6 +66,7 @@ class Integral:
     cov: tuple[Expr, ...]
     features: tuple[Feature, ...]
     growth: tuple[Expr, ...]
+    frequency: tuple[Expr, ...]
 
     @property
     def dimension(self) -> int:
@@ -73,7 +76,7 @@ class Integral:
     @property
     def split(self) -> bool:
         """Whether the axes are split into panels."""
-        return bool(self.features) or any(slope != 0 for slope in self.growth)
+        return bool(self.features) or any(slope != 0 for slope in (*self.growth, *self.frequency))
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 from ..cas import Expr, sp
 from ..special import owens_t
 
-__all__ = ["clipped", "floored", "guarded", "stabilise"]
+__all__ = ["bounded", "clipped", "floored", "stabilise", "weighted"]
 
 _ROUNDING = sp.Float("1e-16")
 _TINY = sp.Float("1e-300")
@@ -41,8 +41,19 @@ class floored(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the
         return rf"\left({body}\right)" + ("" if exp is None else f"^{{{exp}}}")
 
 
-class guarded(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation, see _guard_densities
-    """guarded(v, weight): v, or 1 where the weight that is divided by it has underflowed to 0."""
+class weighted(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
+    """weighted(w, u): w * u, but 0 where the weight w has underflowed to 0, whatever u is there."""
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = printer._print(sp.Mul(*self.args))
+        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+
+class bounded(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
+    """bounded(v, floor, c): max(v, floor) where \\|c\\| <= sqrt(floor), else v."""
 
     def _eval_is_positive(self) -> bool:
         return True
@@ -64,25 +75,38 @@ def stabilise(expr: Expr) -> Expr:
     """
     roots = {power.base for power in expr.atoms(sp.Pow) if _is_root(power)}
     if roots and expr.has(sp.exp, sp.erf, sp.erfc, owens_t):
-        expr = expr.replace(lambda e: e.is_Mul and e.has(sp.exp), _guard_densities)
+        expr = expr.replace(lambda e: e.is_Mul and e.has(sp.exp), _weigh)
         expr = expr.replace(
             lambda e: isinstance(e, sp.exp | sp.erf | sp.erfc | owens_t),
             lambda e: e.func(*(_floor_variances(arg, roots) for arg in e.args)),
         )
+    expr = expr.replace(lambda e: bool(roots) and e.is_Mul, _bound)
     return expr.replace(_is_root_of_difference, lambda e: sp.Pow(clipped(e.base), e.exp))
 
 
-def _guard_densities(product: Expr) -> Expr:
+def _weigh(product: Expr) -> Expr:
     """exp(-m^2 / 2v) / sqrt(v) is 0 at v = 0 unless m = 0 too; as written it would be 0 times infinity."""
-    exponentials = [factor for factor in product.args if isinstance(factor, sp.exp)]
-    factors = []
     for factor in product.args:
-        if isinstance(factor, sp.Pow) and _is_root(factor) and factor.exp < 0 and _may_vanish(factor.base):
-            base = factor.base
-            weight = next((e for e in exponentials if e.has(1 / base)), None)
-            if weight is not None:
-                factor = sp.Pow(guarded(clipped(base) if base.is_Add else base, weight), factor.exp)
-        factors.append(factor)
+        if isinstance(factor, sp.exp) and any(
+            power.exp.is_negative and _may_vanish(power.base) for power in factor.args[0].atoms(sp.Pow)
+        ):
+            return weighted(factor, product / factor)
+    return product
+
+
+def _bound(product: Expr) -> Expr:
+    """c^k / v^q with k > 2q vanishes with v if c is a covariance of that variable, since c^2 <= v v'.
+
+    Whether c is one shows at v = 0, where it then is 0 too; if not, the formula is singular and stays so.
+    """
+    powers = [factor.as_base_exp() for factor in product.args]
+    factors = []
+    for base, exponent in powers:
+        if exponent.is_Rational and exponent.q == 2 and exponent < 0 and _may_vanish(base):
+            strong = (b for b, e in powers if e.is_Integer and e > -2 * exponent and not b.is_number)
+            covariance = next(strong, None)
+            base = base if covariance is None else bounded(base, _floor(base), covariance)
+        factors.append(sp.Pow(base, exponent))
     return sp.Mul(*factors)
 
 
@@ -101,7 +125,7 @@ def _floor_variances(expr: Expr, roots: set[Expr]) -> Expr:
 def _may_vanish(base: Expr) -> bool:
     if base.is_Add:
         return not (base.is_positive and any(term.is_number for term in base.args))
-    return not base.is_number and not isinstance(base, floored | guarded)
+    return not base.is_number and not isinstance(base, floored | bounded)
 
 
 def _floor(base: Expr) -> Expr:

@@ -159,21 +159,30 @@ def expected(problem: Problem) -> tuple[float, float]:
         weight = np.exp(-0.5 * sum(v * v for v in z)) / (2 * np.pi) ** (len(z) / 2)
         return value * weight
 
-    reach = 9.5 + 2.5 * float(np.max(np.abs(left).sum(axis=1), initial=0.0))
+    reach = 9.5
+    if problem.integrand.has(sp.exp, sp.sinh, sp.cosh):  # with slopes up to 2.5 the mass lies further out
+        reach += 2.5 * float(np.max(np.abs(left).sum(axis=1), initial=0.0))
+    turns = sum((_turning(wave, problem, left) for wave in problem.integrand.atoms(sp.sin, sp.cos)), 0.0)
+    widest = min(3.0, 20.0 / max(2.0 * turns, 1e-9))  # twice: for squares
     if left.shape[1] == 0:
         value = float(np.asarray(g(*[0.0] * len(names))))
         return value, abs(value)
-    z, w = _panels(_outer(lines, reach, left.shape[1]), reach)
+    z, w = _panels(_outer(lines, reach, left.shape[1]), reach, widest)
     if left.shape[1] == 1:
         values = w * density(z)
         return float(values.sum()), float(np.abs(values).sum())
     total, absolute = 0.0, 0.0
     for outer, weight in zip(z, w, strict=True):
         places = [(-(line.a * outer + line.c) / line.b, _scale(line, line.b, 0.0)) for line in lines if line.b]
-        inner, inner_weight = _panels(places, reach)
+        inner, inner_weight = _panels(places, reach, widest)
         values = weight * inner_weight * density(np.full_like(inner, outer), inner)
         total, absolute = total + float(values.sum()), absolute + float(np.abs(values).sum())
     return total, absolute
+
+
+def _turning(wave: sp.Expr, problem: Problem, left: np.ndarray) -> float:
+    row = np.array([float(wave.args[0].coeff(v)) for v in problem.names])
+    return float(np.abs(row @ left).max(initial=0.0))
 
 
 def _root(cov: np.ndarray) -> np.ndarray:
@@ -201,7 +210,7 @@ def _outer(lines: list[Line], reach: float, rank: int) -> list[tuple[float, floa
     return places
 
 
-def _panels(places: list[tuple[float, float]], reach: float) -> tuple[np.ndarray, np.ndarray]:
+def _panels(places: list[tuple[float, float]], reach: float, widest: float) -> tuple[np.ndarray, np.ndarray]:
     points = [-reach, reach]
     for centre, scale in places:
         if scale > 0.3 * reach or not np.isfinite(centre):
@@ -214,7 +223,7 @@ def _panels(places: list[tuple[float, float]], reach: float) -> tuple[np.ndarray
     edges = [-reach]
     for point in sorted(p for p in points if -reach < p <= reach):
         if point - edges[-1] > 1e-14:
-            count = int(np.ceil((point - edges[-1]) / 3.0))
+            count = int(np.ceil((point - edges[-1]) / widest))
             edges += [point - (point - edges[-1]) * (count - k) / count for k in range(1, count + 1)]
     low, high = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
     half = (high - low) / 2

@@ -65,6 +65,12 @@ CASES = {
     "density far from a point mass": (relu(1 - S / 2 - X / 2) * sp.exp(X) + sp.cosh(X / 2) * relu(S / 2 + 1), OPPOSITE),
     # v / sqrt(v / d) was not seen to be sqrt(v) sqrt(d)
     "weighted moduli, s = 0": (sp.exp(-12 * S**2) * leaky(-S / 2) * leaky(-X / 2), NO_S),
+    # E[x^2 |s|] contains B12^2 / sqrt(B22); products with exp(-2 / B11) contained B12 / B11
+    "moments of a point mass": ((2 * X - S + HALF) ** 2 * sp.Abs(S), NO_S),
+    "oblique moments of a point mass": ((S - 1) * leaky(S) * leaky(X - S), TINY),
+    "threshold without variance": ((X + 3) ** 2 * sp.Abs(S - HALF) * relu(2 - X), NO_X),
+    # panels were too wide for waves under a wide Gaussian
+    "waves under a wide Gaussian": (sp.sin(2 * X) * sp.erfc(2 * X) * sp.Abs(S), np.diag([100.0, 1.0])),
     # Stein's lemma went on for ever: (log Phi)'' brings back the power that was taken away
     "log Phi with powers": (huber(X / 2) * log_ndtr(2 * X - S) * sp.Heaviside(X / 2), SOME),
 }  # fmt: skip
@@ -118,6 +124,11 @@ def test_growth_is_followed_by_the_range_of_integration() -> None:
         reference, scale = expected(Problem(integrand, (X,), cov))
         for found in (exact, numeric):
             assert float(found.evaluate(cov)) == pytest.approx(reference, abs=1e-10 * scale)
+
+
+def test_too_many_waves_are_refused() -> None:
+    with pytest.raises(ExpectationError, match="oscillates"):
+        hd.expect(sp.sin(2 * X) * sp.tanh(X), [X]).evaluate([[1e14]])
 
 
 def test_numerical_policy_does_not_integrate_what_diverges() -> None:

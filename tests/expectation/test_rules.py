@@ -338,5 +338,5 @@ def test_tolerance_is_delivered_or_refused(tol: float) -> None:
 
 def test_unreachable_tolerance_is_an_error() -> None:
     fast = hd.expect(sp.sin(200 * X) * sp.tanh(X + S), [X, S])
-    with pytest.raises(ExpectationError, match="reaches"):
+    with pytest.raises(ExpectationError, match=r"reaches|oscillates"):
         fast.evaluate(100 * A2, tol=1e-12)
