@@ -103,11 +103,22 @@ def _bound(product: Expr) -> Expr:
     factors = []
     for base, exponent in powers:
         if exponent.is_Rational and exponent.q == 2 and exponent < 0 and _may_vanish(base):
-            strong = (b for b, e in powers if e.is_Integer and e > -2 * exponent and not b.is_number)
+            strong = (b for b, e in powers if e.is_Integer and e * _order(b, base) > -2 * exponent)
             covariance = next(strong, None)
             base = base if covariance is None else bounded(base, _floor(base), covariance)
         factors.append(sp.Pow(base, exponent))
     return sp.Mul(*factors)
+
+
+def _order(factor: Expr, variance: Expr) -> int:
+    """How a factor may vanish with a variance v: 1 like a covariance c <= sqrt(v v'), 2 like v v' - c^2, 0 never."""
+    if factor.is_number:
+        return 0
+    terms = sp.Add.make_args(factor)
+    known = any(variance in sp.Mul.make_args(term) for term in terms)
+    rest = (f for term in terms if variance not in sp.Mul.make_args(term) for f in sp.Mul.make_args(term))
+    squares = all(f.is_number or (isinstance(f, sp.Pow) and f.exp.is_even) for f in rest)
+    return 2 if known and squares else 1
 
 
 def _is_root(expr: Expr) -> bool:
