@@ -13,7 +13,17 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import hdsym as hd
-from tests.expectation.strategies import Problem, S, X, ambiguous, expected, integrands, problems, products
+from tests.expectation.strategies import (
+    Problem,
+    S,
+    X,
+    ambiguous,
+    expected,
+    integrands,
+    problems,
+    products,
+    wide_problems,
+)
 
 NORMAL = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(NORMAL, max_examples=25)
@@ -47,6 +57,23 @@ def test_value_equals_an_independent_integral(part: int) -> None:
 @given(problems())
 def test_numerical_policy_equals_an_independent_integral(problem: Problem) -> None:
     check(problem, "numeric")
+
+
+@FEW
+@given(wide_problems())
+def test_widths_from_1e_minus_8_to_1e4(problem: Problem) -> None:
+    check(problem, "auto")
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("part", range(2))
+def test_widths_nightly(part: int) -> None:
+    @NIGHTLY
+    @given(wide_problems(variant=part))
+    def every(problem: Problem) -> None:
+        check(problem, "auto")
+
+    every()
 
 
 @pytest.mark.nightly
@@ -97,9 +124,7 @@ def test_permutation(integrand: sp.Expr, cov: np.ndarray) -> None:
     assert swapped == pytest.approx(value(integrand, cov), abs=1e-9 * scale)
 
 
-@FEW
-@given(products((X, S)), COV, st.sampled_from([(0, 0), (0, 1), (1, 1)]))
-def test_price(integrand: sp.Expr, cov: np.ndarray, place: tuple[int, int]) -> None:
+def check_price(integrand: sp.Expr, cov: np.ndarray, place: tuple[int, int]) -> None:
     """Expectation.diff against central differences with one Richardson step."""
     found = hd.expect(integrand, [X, S])
     i, j = place
@@ -113,3 +138,19 @@ def test_price(integrand: sp.Expr, cov: np.ndarray, place: tuple[int, int]) -> N
     scale = 1 + expected(Problem(integrand, (X, S), cov))[1]
     derivative = float(found.diff(found.gaussian.cov[i, j]).evaluate(cov))
     assert derivative == pytest.approx(difference, rel=1e-6, abs=2e-8 * scale)
+
+
+PLACES = st.sampled_from([(0, 0), (0, 1), (1, 1)])
+
+
+@FEW
+@given(products((X, S)), COV, PLACES)
+def test_price(integrand: sp.Expr, cov: np.ndarray, place: tuple[int, int]) -> None:
+    check_price(integrand, cov, place)
+
+
+@pytest.mark.nightly
+@settings(NIGHTLY, max_examples=300)
+@given(products((X, S)), COV, PLACES)
+def test_price_nightly(integrand: sp.Expr, cov: np.ndarray, place: tuple[int, int]) -> None:
+    check_price(integrand, cov, place)
