@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from typing import Any
 
 from ..cas import Expr, Symbol, free_symbols, sp
@@ -135,19 +136,28 @@ def _statement(statement: Statement) -> str:
         return _call(
             f"{target} = unit_integral", [f"lambda {statement.variable.name}: {_print(statement.integrand)}", "refine"]
         )
-    names = ", ".join(variable.name for variable in statement.variables)
+    names = ", ".join(variable.name for variable in (*statement.variables, *statement.arguments))
     integrand = f"lambda {names}: {_print(statement.integrand)}"
     mean, cov = [_print(m) for m in statement.mean], [_print(c) for c in statement.cov]
     if statement.dimension == 1:
         law, name = f"{mean[0]}, {cov[0]}", "mean"
     else:
         law, name = f"({', '.join(mean)}), ({cov[0]}, {cov[1]}, {cov[3]})", "mean_2d"
+    last = "refine=refine"
+    if statement.arguments:
+        last = f"args={_brackets(map(_print, statement.values))}, {last}"
     if not statement.split:
-        return _call(f"{target} = gaussian_{name}", [integrand, f"{law}, refine"])
+        return _call(f"{target} = gaussian_{name}", [integrand, f"{law}, {last}"])
     forms = "".join(f"{_form(feature)}, " for feature in statement.features).rstrip(" ")
     named = [("growth", statement.growth), ("frequency", statement.frequency)]
     options = [f"{key}={_slopes(values)}" for key, values in named if any(values)]
-    return _call(f"{target} = split_{name}", [integrand, law, f"({forms})", *options, "refine=refine"])
+    return _call(f"{target} = split_{name}", [integrand, law, f"({forms})", *options, last])
+
+
+def _brackets(items: Iterable[str]) -> str:
+    """A tuple in Python."""
+    texts = list(items)
+    return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
 
 
 def _slopes(values: tuple[Expr, ...]) -> str:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..cas import Expr, Symbol, free_symbols, sp
-from ..expectation.integral import GaussianIntegral, UnitIntegral
+from ..expectation.integral import UnitIntegral
 from ..labels import Bernoulli, RandomLabel
 from ..model import Model
 from ..symbols import overlap_matrix
-from .features import features, frequency, growth
 from .nodes import (
     Assign,
     Function,
-    Integral,
     LineIntegral,
     ModeEquation,
     Output,
@@ -24,6 +24,7 @@ from .nodes import (
     RuleNote,
     Statement,
 )
+from .plans import integrals_in, prepare
 from .stable import stabilise
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["lower", "lower_function"]
 
+_GENERATED = re.compile(r"[cEGHIBk]\d+")
+"""Names the lowering gives to values of its own."""
 _RESERVED = frozenset({"np", "special", "u", "v", "w", "z", "t", "lam", "rho", "rate", "delta", "batch", "refine", "B"})
 
 
@@ -92,7 +95,7 @@ def _parameter_slots(model: Model) -> tuple[ParameterSlot, ...]:
     slots = []
     for parameter in model.parameters:
         name = parameter.name
-        while keyword.iskeyword(name) or name in _RESERVED or name in taken:
+        while keyword.iskeyword(name) or name in _RESERVED or name in taken or _GENERATED.fullmatch(name):
             name += "_"
         taken.add(name)
         slots.append(ParameterSlot(parameter, name, parameter.default))
@@ -128,40 +131,24 @@ def lower_function(
     """Straight-line code for groups of (name, shape, [(left side, expression)]), sharing their subexpressions."""
     formulas = [pair for _, _, pairs in groups for pair in pairs]
     expressions = [expr.xreplace(renamed) for _, expr in formulas]
-    integrals = _integrals(expressions)
+    integrals = integrals_in(expressions)
     lines = sorted({node for expr in expressions for node in expr.atoms(UnitIntegral)}, key=str)
     names = {node: sp.Symbol(f"E{k}", real=True) for k, node in enumerate([*integrals, *lines], start=1)}
     plain = [stabilise(expr.xreplace(names)) for expr in expressions]
-    laws = [stabilise(entry) for node in integrals for entry in (*node.mean, *node.cov)]
+    prepared = [prepare(node, frozenset(inputs)) for node in integrals]
+    laws = [entry for item in prepared for entry in item.entries]
     temporaries = (sp.Symbol(f"c{k}", real=True) for k in range(1, 10_000))
     shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
-    law_values, values = reduced[: len(laws)], reduced[len(laws) :]
+    law_values, values = iter(reduced[: len(laws)]), reduced[len(laws) :]
+    plans = [item.plan(names[item.node], list(islice(law_values, len(item.entries)))) for item in prepared]
     assigns = [Assign(symbol, value) for symbol, value in shared]
     over_unit = [LineIntegral(names[node], stabilise(node.integrand), node.variable) for node in lines]
-    body = _order([*assigns, *_plans(integrals, names, law_values), *over_unit])
+    body = _order([*assigns, *plans, *over_unit])
     outputs, position = [], 0
     for group, shape, pairs in groups:
         outputs.append(Output(group, shape, tuple(values[position : position + len(pairs)])))
         position += len(pairs)
     return Function(name, inputs, body, tuple(outputs), tuple(formulas))
-
-
-def _integrals(expressions: list[Expr]) -> list[GaussianIntegral]:
-    nodes = {node for expr in expressions for node in expr.atoms(GaussianIntegral)}
-    return sorted(nodes, key=lambda node: (node.dimension, sp.default_sort_key(node.integrand), str(node)))
-
-
-def _plans(integrals: list[GaussianIntegral], names: dict[Expr, Symbol], values: list[Expr]) -> list[Integral]:
-    plans, position = [], 0
-    for node in integrals:
-        count = node.dimension
-        mean = tuple(values[position : position + count])
-        cov = tuple(values[position + count : position + count + count**2])
-        position += count + count**2
-        forms = features(node.integrand, node.variables)
-        slopes, waves = growth(node.integrand, node.variables), frequency(node.integrand, node.variables)
-        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, forms, slopes, waves))
-    return plans
 
 
 def _order(statements: list[Statement]) -> tuple[Statement, ...]:
@@ -183,5 +170,5 @@ def _needs(statement: Statement) -> set[Symbol]:
         return set(free_symbols(statement.value))
     if isinstance(statement, LineIntegral):
         return set(free_symbols(statement.integrand)) - {statement.variable}
-    exprs = (*statement.mean, *statement.cov, statement.integrand)
-    return {symbol for expr in exprs for symbol in free_symbols(expr)} - set(statement.variables)
+    exprs = (*statement.mean, *statement.cov, statement.integrand, *statement.values)
+    return {s for expr in exprs for s in free_symbols(expr)} - {*statement.variables, *statement.arguments}

@@ -57,6 +57,8 @@ class Integral:
         Slopes b_i where the integrand grows like exp(b_i \\|u_i\\|): the range of integration follows.
     frequency:
         Slopes in sines and cosines: the widths of the panels follow.
+    arguments, values:
+        Further symbols in the integrand and what they stand for, of shape () over the batch.
     """
 
     target: Symbol
@@ -67,6 +69,8 @@ class Integral:
     features: tuple[Feature, ...]
     growth: tuple[Expr, ...]
     frequency: tuple[Expr, ...]
+    arguments: tuple[Symbol, ...] = ()
+    values: tuple[Expr, ...] = ()
 
     @property
     def dimension(self) -> int:

@@ -62,29 +62,37 @@ def _trapezoid(mean: Array, std: Array, scale: Array, refine: int) -> tuple[Arra
     return z, (high - low) / count * np.hypot(1.0, scale * (z - centre)) / scale * density
 
 
-def gaussian_mean(f: Callable[[Array], Array], mean: ArrayLike, variance: ArrayLike, refine: int = 1) -> Array:
-    """E f(u) for u ~ N(mean, variance), each of shape (...); `refine` multiplies the number of nodes."""
+def gaussian_mean(
+    f: Callable[..., Array], mean: ArrayLike, variance: ArrayLike, *, args: tuple[Any, ...] = (), refine: int = 1
+) -> Array:
+    """E f(u, *args) for u ~ N(mean, variance), each of shape (...); `refine` multiplies the number of nodes."""
     mean, variance = np.broadcast_arrays(np.asarray(mean, dtype=float), np.asarray(variance, dtype=float))
     std = np.sqrt(np.maximum(variance, 0.0))
     z, w = _trapezoid(mean, std, std, refine)
-    result: Array = np.sum(w * f(mean[..., None] + std[..., None] * z), axis=-1)
+    given = (np.asarray(arg)[..., None] for arg in args)
+    result: Array = np.sum(w * f(mean[..., None] + std[..., None] * z, *given), axis=-1)
     return result
 
 
 def gaussian_mean_2d(
-    f: Callable[[Array, Array], Array], mean: tuple[Any, Any], cov: tuple[Any, Any, Any], refine: int = 1
+    f: Callable[..., Array],
+    mean: tuple[Any, Any],
+    cov: tuple[Any, Any, Any],
+    *,
+    args: tuple[Any, ...] = (),
+    refine: int = 1,
 ) -> Array:
-    """E f(u, v) for (u, v) ~ N(mean, cov), cov = (var u, cov, var v), each of shape (...); batches go in chunks."""
-    entries = np.broadcast_arrays(*(np.asarray(entry, dtype=float) for entry in (*mean, *cov)))
+    """E f(u, v, *args) for (u, v) ~ N(mean, cov), cov = (var u, cov, var v), each of shape (...); in chunks."""
+    entries = np.broadcast_arrays(*(np.asarray(entry, dtype=float) for entry in (*mean, *cov, *args)))
     flat, chunk = [entry.reshape(-1) for entry in entries], 64 // refine**2 + 1
     pieces = range(0, flat[0].size, chunk)
     parts = [_chunk_2d(f, [entry[start : start + chunk] for entry in flat], refine) for start in pieces]
     return np.concatenate(parts).reshape(entries[0].shape) if parts else np.zeros(entries[0].shape)
 
 
-def _chunk_2d(f: Callable[[Array, Array], Array], law: list[Array], refine: int) -> Array:
+def _chunk_2d(f: Callable[..., Array], entries: list[Array], refine: int) -> Array:
     """The outer axis is u, the inner one v given u; slope and spread of v given u need no inverse of the covariance."""
-    mean_u, mean_v, var_u, cov, var_v = law
+    mean_u, mean_v, var_u, cov, var_v, *args = entries
     std_u = np.sqrt(np.maximum(var_u, 0.0))
     slope = cov / np.maximum(std_u, 1e-100)
     spread = np.sqrt(np.maximum(var_v - slope * slope, 0.0))
@@ -94,25 +102,25 @@ def _chunk_2d(f: Callable[[Array, Array], Array], law: list[Array], refine: int)
     spread_v = np.broadcast_to(spread[:, None], centre_v.shape)
     z_v, w_v = _trapezoid(centre_v, spread_v, spread_v, refine)
     v = centre_v[..., None] + spread_v[..., None] * z_v
-    result: Array = np.sum(w * np.sum(w_v * f(u[..., None], v), axis=-1), axis=-1)
+    result: Array = np.sum(w * np.sum(w_v * f(u[..., None], v, *(arg[:, None, None] for arg in args)), axis=-1), axis=-1)
     return result
 
 
 def _risk(B11: Any, B12: Any, B22: Any, *, refine: int = 1) -> tuple[Any, ...]:
     """(h(B)) from the entries of B, each an array or a number."""
-    E1 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B22, refine)
-    E2 = gaussian_mean(lambda u: np.logaddexp(0.0, u), 0.0, B11, refine)
+    E1 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B22, refine=refine)
+    E2 = gaussian_mean(lambda u: np.logaddexp(0.0, u), 0.0, B11, refine=refine)
     return (E2 - B12 * E1,)
 
 
 def _drift(B11: Any, B12: Any, B22: Any, *, refine: int = 1) -> tuple[Any, ...]:
     """(H11, H21, I11) from the entries of B, each an array or a number."""
-    E1 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B11, refine)
-    E2 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B22, refine)
+    E1 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B11, refine=refine)
+    E2 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B22, refine=refine)
     E3 = gaussian_mean_2d(
         lambda u, v: (1.0 - special.expit(v)) * special.expit(u)**2 + (special.expit(u) - 1.0)**2 *
         special.expit(v),
-        (0.0, 0.0), (B11, B12, B22), refine,
+        (0.0, 0.0), (B11, B12, B22), refine=refine,
     )
     return (E1 / 2.0, -E2 / 2.0, E3)
 
