@@ -146,7 +146,9 @@ class offzero(sp.Function):  # type: ignore[misc]  # noqa: N801  # shown as its 
         return True
 
     def _sympystr(self, printer: Any) -> str:
-        return f"({printer._print(self.args[0])})"
+        u = self.args[0]
+        alone = u.is_Atom or (isinstance(u, sp.Pow) and u.exp == sp.Rational(1, 2))
+        return printer._print(u) if alone else f"({printer._print(u)})"
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = rf"\left({printer._print(self.args[0])}\right)"

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..cas import Expr, Symbol, free_symbols, sp
-from ..ir.nodes import Assign, Feature, Function, LineIntegral, ModeEquation, Program, Statement
+from ..ir.nodes import Assign, Feature, Function, Integral, LineIntegral, ModeEquation, Program, Statement
 from ..userfunction import sources
 from .printer import NumpyPrinter
 
@@ -77,14 +77,23 @@ def _declared_code(*functions: Function) -> dict[str, Any]:
     return {"declared_code": texts, "uses_math": any("math." in text for text in texts)}
 
 
-def _integration(*functions: Function) -> dict[str, bool]:
+def _integration(*functions: Function) -> dict[str, Any]:
     """Which quadrature rules the module needs."""
-    plans = {(plan.dimension, plan.split) for function in functions for plan in function.integrals()}
+    plans = {(plan.rule, plan.dimension) for function in functions for plan in function.integrals()}
+    rules = {rule for rule, _ in plans}
+    panels_2d, beyond = ("panels", 2) in plans or "nested" in rules, bool(rules - {"trapezoid", "panels"})
+    needed = [name for name, used in (("combinations", panels_2d), ("combinations_with_replacement", beyond)) if used]
     return {
-        "quadrature": (1, False) in plans,
-        "quadrature_2d": (2, False) in plans,
-        "split": (1, True) in plans,
-        "split_2d": (2, True) in plans,
+        "combinations": ", ".join(needed),
+        "beyond": beyond,
+        "grid": bool(rules & {"tensor", "separable"}),
+        "quadrature": ("trapezoid", 1) in plans,
+        "quadrature_2d": ("trapezoid", 2) in plans,
+        "split": ("panels", 1) in plans,
+        "split_2d": ("panels", 2) in plans,
+        "tensor": "tensor" in rules,
+        "separable": "separable" in rules,
+        "nested": "nested" in rules,
         "unit_integral": any(function.has_line_integral for function in functions),
     }
 
@@ -136,22 +145,45 @@ def _statement(statement: Statement) -> str:
         return _call(
             f"{target} = unit_integral", [f"lambda {statement.variable.name}: {_print(statement.integrand)}", "refine"]
         )
-    names = ", ".join(variable.name for variable in (*statement.variables, *statement.arguments))
-    integrand = f"lambda {names}: {_print(statement.integrand)}"
-    mean, cov = [_print(m) for m in statement.mean], [_print(c) for c in statement.cov]
-    if statement.dimension == 1:
-        law, name = f"{mean[0]}, {cov[0]}", "mean"
-    else:
-        law, name = f"({', '.join(mean)}), ({cov[0]}, {cov[1]}, {cov[3]})", "mean_2d"
+    return _integral(statement)
+
+
+def _integral(plan: Integral) -> str:
+    """The call of a quadrature rule."""
     last = "refine=refine"
-    if statement.arguments:
-        last = f"args={_brackets(map(_print, statement.values))}, {last}"
-    if not statement.split:
-        return _call(f"{target} = gaussian_{name}", [integrand, f"{law}, {last}"])
-    forms = "".join(f"{_form(feature)}, " for feature in statement.features).rstrip(" ")
-    named = [("growth", statement.growth), ("frequency", statement.frequency)]
+    if plan.arguments:
+        last = f"args={_brackets(map(_print, plan.values))}, {last}"
+    forms = "".join(f"{_form(feature)}, " for feature in plan.features).rstrip(" ")
+    mean, cov = [_print(m) for m in plan.mean], [_print(c) for c in plan.cov]
+    named = [("growth", plan.growth), ("frequency", plan.frequency)]
     options = [f"{key}={_slopes(values)}" for key, values in named if any(values)]
-    return _call(f"{target} = split_{name}", [integrand, law, f"({forms})", *options, last])
+    upper = _brackets(cov[i * len(mean) + j] for i in range(len(mean)) for j in range(i, len(mean)))
+    law = f"{mean[0]}, {cov[0]}" if plan.dimension == 1 else f"{_brackets(mean)}, {upper}"
+    if plan.rule == "separable":
+        p = plan.sizes[0]
+        parts = [_lambda(plan.factors[0], plan.variables[:p], plan), _lambda(plan.factors[1], plan.variables[p:], plan)]
+        law = f"({_brackets(mean[:p])}, {_brackets(mean[p:])}), {upper}"
+    else:
+        parts = [_lambda(plan.integrand, plan.variables, plan)]
+    if plan.rule in ("separable", "tensor"):
+        options = [f"{plan.steepness}.0"]
+    name = _RULES[plan.rule] if plan.dimension > 2 else f"{_RULES[plan.rule]}{'_2d' if plan.dimension == 2 else ''}"
+    splitting = [] if plan.rule == "trapezoid" else [f"({forms})", *options]
+    return _call(f"{plan.target.name} = {name}", [*parts, law, *splitting, last])
+
+
+_RULES = {
+    "trapezoid": "gaussian_mean",
+    "panels": "split_mean",
+    "tensor": "tensor_mean",
+    "separable": "separable_mean",
+    "nested": "nested_mean",
+}
+
+
+def _lambda(body: Expr, variables: tuple[Symbol, ...], plan: Integral) -> str:
+    names = ", ".join(variable.name for variable in (*variables, *plan.arguments))
+    return f"lambda {names}: {_print(body)}"
 
 
 def _brackets(items: Iterable[str]) -> str:

@@ -105,7 +105,8 @@ class Engine:
         if integrand.has(sp.DiracDelta) or any(term.exponent != 0 for term in terms_of(integrand, gaussian)):
             return False  # exponentials are absorbed into the Gaussian, term by term, before anything is integrated
         largest: int = max((node.dimension for node in value.atoms(GaussianIntegral)), default=0)
-        return len(opaque_forms(integrand, gaussian)) <= largest
+        # beyond two dimensions the parts may separate where the whole does not
+        return largest <= 2 and len(opaque_forms(integrand, gaussian)) <= largest
 
     def _whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
         term = Term(sp.S.One, (0,) * gaussian.size, opaque=integrand)
@@ -139,7 +140,10 @@ class Engine:
         for rule in INTEGRALS:
             reduction = rule.apply(term, gaussian)
             if reduction is not None:
-                return self._finish(rule, reduction, term, gaussian, lookahead)
+                try:
+                    return self._finish(rule, reduction, term, gaussian, lookahead)
+                except _NotExactError:
+                    continue  # what was to be integrated has no closed form
         raise ExpectationError(f"no rule applies to E[{term.expr(gaussian.variables)}]")  # the last rule is total
 
     def _finish(self, rule: Rule, reduction: Reduction, term: Term, gaussian: Gaussian, lookahead: bool) -> Outcome:
@@ -155,15 +159,20 @@ class Engine:
         return Outcome(value, step, exact, tuple(dict.fromkeys(conditions)))
 
     def _part(self, part: Part, lookahead: bool) -> Outcome:
-        outcome = self._term(part.term, part.gaussian, lookahead=lookahead)
+        outcome = self._term(part.term, part.gaussian, lookahead=lookahead or part.outer is not None)
         if part.shift is not None:
             value = outcome.value.diff(part.shift, part.order).xreplace({part.shift: sp.S.Zero})
             outcome = replace(outcome, value=value)
-        if not part.meaning:
-            return outcome
-        meaning = dict(part.meaning)
-        conditions = tuple(condition.xreplace(meaning) for condition in outcome.conditions)
-        return Outcome(outcome.value.xreplace(meaning), outcome.step, outcome.exact, conditions)
+        if part.meaning:
+            meaning = dict(part.meaning)
+            conditions = tuple(condition.xreplace(meaning) for condition in outcome.conditions)
+            outcome = replace(outcome, value=outcome.value.xreplace(meaning), conditions=conditions)
+        if part.outer is not None:
+            size = len(part.outer.variables)
+            body = part.outer.weight * outcome.value
+            integral = GaussianIntegral(body, part.outer.variables, (sp.S.Zero,) * size, sp.eye(size))
+            outcome = replace(outcome, value=integral, exact=False)
+        return outcome
 
 
 def _may_diverge(integrand: Expr, gaussian: Gaussian) -> bool:

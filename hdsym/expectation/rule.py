@@ -10,7 +10,15 @@ from ..cas import Expr, Symbol, latex, sp
 from .gaussian import Gaussian
 from .terms import Term
 
-__all__ = ["Part", "Reduction", "Rule", "Step"]
+__all__ = ["Outer", "Part", "Reduction", "Rule", "Step"]
+
+
+@dataclass(frozen=True)
+class Outer:
+    """An integral around an expectation: weight times the inner value, over standard normal `variables`."""
+
+    weight: Expr
+    variables: tuple[Symbol, ...]
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Part:
     """scale * E[term] under `gaussian`: a smaller problem a rule leaves.
 
     `meaning` says what the symbols that the rule has minted for the covariance stand for; with `shift`, the value is
-    to be differentiated `order` times in that symbol, at zero.
+    to be differentiated `order` times in that symbol, at zero; with `outer`, it is to be integrated, and must be exact.
     """
 
     scale: Expr
@@ -27,6 +35,7 @@ class Part:
     meaning: tuple[tuple[Expr, Expr], ...] = ()
     shift: Symbol | None = None
     order: int = 0
+    outer: Outer | None = None
 
 
 @dataclass(frozen=True)

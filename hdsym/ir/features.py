@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ..cas import Expr, Symbol, sp
+from ..special import logsumexp, owens_t, sigmoid, softplus
 from .nodes import Feature
 
-__all__ = ["features", "frequency", "growth"]
+__all__ = ["features", "frequency", "growth", "steepness"]
 
 
 def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, ...]:
@@ -32,8 +33,19 @@ def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, .
                 found.pop(key, None), found.pop(mirrored, None)
                 found[key] = form
     forms = tuple(found.values())
+    if len(variables) > 2:
+        return forms  # the number of nodes follows them
     moderate = not any((*growth(integrand, variables), *frequency(integrand, variables)))
     return () if moderate and all(_plain(form) for form in forms) else forms
+
+
+_GENTLE = (sigmoid, softplus, logsumexp, sp.exp, sp.erf, sp.erfc, sp.sign, sp.Abs)
+
+
+def steepness(integrand: Expr) -> int:
+    """1 if no function has poles nearer than pi to the zeros of its argument, as the logistic one has; else 2."""
+    functions = integrand.atoms(sp.Function, sp.exp)
+    return 1 if all(isinstance(f, _GENTLE) for f in functions) else 2
 
 
 def _plain(form: Feature) -> bool:
@@ -47,6 +59,8 @@ def _switches(node: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
         return []  # the same everywhere
     if isinstance(node, sp.exp):
         return _widths(node.args[0], variables)
+    if isinstance(node, owens_t):  # T(h, a) as orthants have it: h and h a are affine
+        return [node.args[0], node.args[0] * node.args[1]]
     if len(node.args) == 1:
         return [node.args[0]]
     return [a - b for i, a in enumerate(node.args) for b in node.args[i + 1 :]]  # of several logits, differences

@@ -140,7 +140,7 @@ def lower_function(
     temporaries = (sp.Symbol(f"c{k}", real=True) for k in range(1, 10_000))
     shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
     law_values, values = iter(reduced[: len(laws)]), reduced[len(laws) :]
-    plans = [item.plan(names[item.node], list(islice(law_values, len(item.entries)))) for item in prepared]
+    plans = [item.plan(names[item.source], list(islice(law_values, len(item.entries)))) for item in prepared]
     assigns = [Assign(symbol, value) for symbol, value in shared]
     over_unit = [LineIntegral(names[node], stabilise(node.integrand), node.variable) for node in lines]
     body = _order([*assigns, *plans, *over_unit])

@@ -47,7 +47,7 @@ class Integral:
     Attributes
     ----------
     variables:
-        Bound variables, one or two; each is an array inside the integrand.
+        Bound variables; each is an array inside the integrand.
     mean, cov:
         Entries, expressions of shape () over the batch; `cov` row by row.
     features:
@@ -59,6 +59,10 @@ class Integral:
         Slopes in sines and cosines: the widths of the panels follow.
     arguments, values:
         Further symbols in the integrand and what they stand for, of shape () over the batch.
+    factors, sizes:
+        Where the integrand is f(u) g(v) with the first variables u and the last v: f and g, and how many each has.
+    steepness:
+        pi over the distance of the integrand's poles from the zeros of the features.
     """
 
     target: Symbol
@@ -71,6 +75,21 @@ class Integral:
     frequency: tuple[Expr, ...]
     arguments: tuple[Symbol, ...] = ()
     values: tuple[Expr, ...] = ()
+    factors: tuple[Expr, ...] = ()
+    sizes: tuple[int, ...] = ()
+    steepness: int = 1
+
+    @property
+    def rule(self) -> str:
+        """How it is integrated: "trapezoid" or "panels" in one and two dimensions, beyond as follows.
+
+        "separable": Mehler's formula. "tensor": a grid. "nested": axis by axis, which serves kinks.
+        """
+        if self.dimension <= 2:
+            return "panels" if self.split else "trapezoid"
+        if any(form.sharp for form in self.features) or any(s != 0 for s in (*self.growth, *self.frequency)):
+            return "nested"
+        return "separable" if self.factors else "tensor"
 
     @property
     def dimension(self) -> int:

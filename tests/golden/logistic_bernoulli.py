@@ -47,7 +47,7 @@ REACH = 8.2
 """Integrals run over this many standard deviations; beyond lies 2.4e-16 of the mass."""
 
 
-def _trapezoid(mean: Array, std: Array, scale: Array, refine: int) -> tuple[Array, Array]:
+def _trapezoid(mean: Array, std: Array, scale: Array, refine: int, step: float = 0.1) -> tuple[Array, Array]:
     """Nodes z and weights (..., nodes) for E g(mean + std z), z ~ N(0, 1), with g smooth and changing near zero.
 
     Trapezoidal rule in arsinh of scale * (z - centre), the centre as near to mean + std z = 0 as the interval allows:
@@ -56,7 +56,7 @@ def _trapezoid(mean: Array, std: Array, scale: Array, refine: int) -> tuple[Arra
     mean, std, scale = mean[..., None], std[..., None], np.maximum(scale[..., None], 1e-100)
     centre = np.clip(-mean / np.maximum(std, 1e-100), -REACH, REACH)
     low, high = np.arcsinh(scale * (-REACH - centre)), np.arcsinh(scale * (REACH - centre))
-    count = max(48, int(np.ceil(np.max(high - low, initial=0.0) / 0.1))) * refine
+    count = max(int(4.8 / step), int(np.ceil(np.max(high - low, initial=0.0) / step))) * refine
     z = centre + np.sinh(low + (high - low) * (np.arange(count + 1) / count)) / scale
     density = np.exp(-0.5 * z * z) / np.sqrt(2.0 * np.pi)
     return z, (high - low) / count * np.hypot(1.0, scale * (z - centre)) / scale * density
@@ -102,7 +102,8 @@ def _chunk_2d(f: Callable[..., Array], entries: list[Array], refine: int) -> Arr
     spread_v = np.broadcast_to(spread[:, None], centre_v.shape)
     z_v, w_v = _trapezoid(centre_v, spread_v, spread_v, refine)
     v = centre_v[..., None] + spread_v[..., None] * z_v
-    result: Array = np.sum(w * np.sum(w_v * f(u[..., None], v, *(arg[:, None, None] for arg in args)), axis=-1), axis=-1)
+    values = f(u[..., None], v, *(arg[:, None, None] for arg in args))
+    result: Array = np.sum(w * np.sum(w_v * values, axis=-1), axis=-1)
     return result
 
 
@@ -120,7 +121,8 @@ def _drift(B11: Any, B12: Any, B22: Any, *, refine: int = 1) -> tuple[Any, ...]:
     E3 = gaussian_mean_2d(
         lambda u, v: (1.0 - special.expit(v)) * special.expit(u)**2 + (special.expit(u) - 1.0)**2 *
         special.expit(v),
-        (0.0, 0.0), (B11, B12, B22), refine=refine,
+        (0.0, 0.0), (B11, B12, B22),
+        refine=refine,
     )
     return (E1 / 2.0, -E2 / 2.0, E3)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..rule import Rule
 from .certain import CERTAIN
+from .conditional import CONDITIONAL
 from .delta import DELTA
 from .moments import MOMENTS
 from .numerical import NUMERICAL
@@ -22,7 +23,7 @@ from .variables import VARIABLES
 EXACT: tuple[Rule, ...] = (DELTA, TILT, CERTAIN, PARITY, MOMENTS, TRIGONOMETRIC, SIGNS, VARIABLES, STEIN)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
-INTEGRALS: tuple[Rule, ...] = (PLACKETT, NUMERICAL)
+INTEGRALS: tuple[Rule, ...] = (PLACKETT, CONDITIONAL, NUMERICAL)
 """Rules that leave an integral, the special ones first; the last always applies."""
 
 __all__ = ["EXACT", "INTEGRALS", "NUMERICAL"]

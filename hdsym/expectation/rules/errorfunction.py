@@ -9,7 +9,7 @@ from ..gaussian import Form, Gaussian
 from ..rule import Part, Reduction, Rule
 from ..terms import Term
 
-__all__ = ["ERROR_FUNCTION"]
+__all__ = ["ERROR_FUNCTION", "error_functions"]
 
 
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
@@ -17,7 +17,7 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
 
     It helps only where the signs it leads to have a closed form; the engine looks ahead before it takes this step.
     """
-    factors = _error_functions(term.opaque, gaussian)
+    factors = error_functions(term.opaque, gaussian)
     if not factors or term.deltas or term.exponent != 0:
         return None
     reduced = replace(term, opaque=sp.S.One)
@@ -29,7 +29,7 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     return Reduction(parts=(Part(sp.S.One, reduced, gaussian),))
 
 
-def _error_functions(expr: Expr, gaussian: Gaussian) -> list[Form] | None:
+def error_functions(expr: Expr, gaussian: Gaussian) -> list[Form] | None:
     """The forms inside the factors of a pure product of error functions, with multiplicity; else None."""
     forms: list[Form] = []
     for factor in sp.Mul.make_args(expr):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from ...cas import Expr, sp
+from ...cas import Expr, Symbol, sp
 from ...errors import ExpectationError
 from ..gaussian import Form, Gaussian, tidy
 from ..integral import GaussianIntegral, integration_variables
 from ..rule import Reduction, Rule
+from ..separate import LARGEST_BLOCK, separated
 from ..terms import Term
 from .span import Direction, independent, opaque_forms
 
-__all__ = ["MAX_DIMENSION", "NUMERICAL", "integral_of"]
+__all__ = ["NUMERICAL", "integral_of"]
 
-MAX_DIMENSION = 2
+MAX_DIMENSION, MAX_KINKED = 4, 3
+"""Beyond, an integrand must separate into two factors of up to three variables each (Mehler's formula)."""
 
 
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
@@ -26,7 +28,7 @@ def integral_of(term: Term, gaussian: Gaussian) -> Expr:
     Raises
     ------
     ExpectationError
-        If it needs more than two dimensions.
+        If it needs more dimensions than quadrature serves.
     """
     kinks = _kinks(term, gaussian)
     axes = _axes(term, gaussian, kinks)
@@ -34,12 +36,6 @@ def integral_of(term: Term, gaussian: Gaussian) -> Expr:
     body = Term(sp.S.One, term.powers, term.signs, (), term.exponent, term.opaque).expr(gaussian.variables)
     if dimension == 0:  # constant, though it need not look so: sigmoid(s) + sigmoid(-s)
         return body.xreplace(dict.fromkeys(gaussian.variables, sp.S.Zero))
-    if dimension > MAX_DIMENSION:
-        raise ExpectationError(
-            f"E[{body}] needs an integral in {dimension} dimensions",
-            remedy=f"this rule set integrates numerically in up to {MAX_DIMENSION}; "
-            "rewrite the model so that fewer preactivations enter non-polynomially",
-        )
     variables = integration_variables(dimension)
     matrix = sp.Matrix([list(axis) for axis in axes])
     lift = matrix.T * (matrix * matrix.T).inv()
@@ -50,7 +46,22 @@ def integral_of(term: Term, gaussian: Gaussian) -> Expr:
     integrand = body.xreplace(replacement)
     forms = [Form(axis, sp.S.Zero) for axis in axes]
     cov = sp.Matrix(dimension, dimension, lambda i, j: tidy(gaussian.cov_of(forms[i], forms[j])))
+    _check_dimension(integrand, variables, body)
     return GaussianIntegral(integrand, variables, [gaussian.mean_of(form) for form in forms], cov)
+
+
+def _check_dimension(integrand: Expr, variables: tuple[Symbol, ...], shown: Expr) -> None:
+    dimension = len(variables)
+    if dimension <= MAX_KINKED or (dimension <= MAX_DIMENSION and not integrand.has(sp.sign, sp.Abs)):
+        return
+    if not integrand.has(sp.sign, sp.Abs) and separated(integrand, variables):
+        return
+    raise ExpectationError(
+        f"E[{shown}] needs an integral in {dimension} dimensions",
+        remedy=f"quadrature serves {MAX_KINKED} dimensions, {MAX_DIMENSION} without kinks, and {2 * LARGEST_BLOCK} "
+        "where the integrand separates into two factors; rewrite the model so that fewer preactivations enter "
+        "non-polynomially",
+    )
 
 
 def _kinks(term: Term, gaussian: Gaussian) -> list[Form]:

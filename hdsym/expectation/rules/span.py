@@ -26,12 +26,13 @@ def _collect(expr: Expr, gaussian: Gaussian, found: list[Direction]) -> None:
     if not expr.has(*gaussian.variables):
         return
     if expr.is_Add and gaussian.form(expr) is None:
-        # the affine terms of a sum are one argument: exp(a - c - f(a - c)) depends on a - c alone
-        affine = [arg for arg in expr.args if gaussian.form(arg) is not None]
-        _collect(sp.Add(*affine), gaussian, found)
-        for arg in expr.args:
-            if arg not in affine:
-                _collect(arg, gaussian, found)
+        for terms in _connected(expr.args, gaussian):
+            # the affine terms of a sum are one argument: exp(a - c - f(a - c)) depends on a - c alone
+            affine = [arg for arg in terms if gaussian.form(arg) is not None]
+            _collect(sp.Add(*affine), gaussian, found)
+            for arg in terms:
+                if arg not in affine:
+                    _collect(arg, gaussian, found)
         return
     if expr.is_Mul and gaussian.form(expr) is None:
         for arg in expr.args:
@@ -49,6 +50,17 @@ def _collect(expr: Expr, gaussian: Gaussian, found: list[Direction]) -> None:
         found.append(form.coefficients)
         return
     found.extend(_unit(gaussian, v) for v in gaussian.variables if expr.has(v))
+
+
+def _connected(terms: Sequence[Expr], gaussian: Gaussian) -> list[list[Expr]]:
+    """The terms in groups that have no variable in common: exp(f(x) + g(s)) is a function of x times one of s."""
+    groups: list[list[Expr]] = []
+    for term in terms:
+        own = term.free_symbols & set(gaussian.variables)
+        touched = [group for group in groups if any(own & other.free_symbols for other in group)]
+        merged = [other for group in touched for other in group]
+        groups = [*(group for group in groups if group not in touched), [*merged, term]]
+    return groups
 
 
 def _unit(gaussian: Gaussian, variable: Expr) -> Direction:
