@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..cas import Expr, latex, sp
+from ..expectation.compact import named_parts
 from ..symbols import overlap_matrix
 
 if TYPE_CHECKING:
@@ -12,20 +13,30 @@ if TYPE_CHECKING:
 
 __all__ = ["equations", "latex_block", "text"]
 
+_SHORT = 150
+"""Operations in risk, gradient and Fisher matrix together up to which they are shown whole."""
+
 
 def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
     """(name, left side in LaTeX, right side in LaTeX) of every formula and mode equation."""
     model = derivation.model
     size = model.n_student + model.n_teacher
-    found = [("risk", "h(B)", latex(derivation.risk))]
-    found.append(("gradient", r"\nabla h(B)_{:, x}", latex(derivation.gradient)))
-    found.append(("Fisher matrix", "I(B)", latex(derivation.fisher)))
+    definitions, (risk, gradient, fisher) = _parts(derivation)
+    found = [("risk", "h(B)", latex(risk))]
+    found.append(("gradient", r"\nabla h(B)_{:, x}", latex(gradient)))
+    found.append(("Fisher matrix", "I(B)", latex(fisher)))
+    found += [("where", latex(name), latex(value)) for name, value in definitions]
     for name, rate in derivation.odes.items():
         found.append(("ODE", rf"\dot {{{name[0]}}}_{{{name[1:]}}}", latex(rate)))
     names = ", ".join(latex(symbol) for symbol in (*model.students, *model.teachers))
     law = rf"\mathbb{{E}}\left[r r^\top\right] = \sum_\lambda \lambda\, G(\lambda),\quad r = ({names})"
     found.append(("overlaps", latex(overlap_matrix(size)), law))
     return found
+
+
+def _parts(derivation: Derivation) -> tuple[tuple[tuple[Expr, Expr], ...], list[Expr]]:
+    """Risk, gradient and Fisher matrix, with the parts they share named where they are long."""
+    return named_parts([derivation.risk, derivation.gradient, derivation.fisher], short=_SHORT)
 
 
 def latex_block(derivation: Derivation) -> str:
@@ -42,19 +53,21 @@ def text(derivation: Derivation, width: int = 110) -> str:
         return "\n".join(f"    {line}" for line in shown.splitlines())
 
     model = derivation.model
+    definitions, (risk, gradient, fisher) = _parts(derivation)
     names = ", ".join(symbol.name for symbol in (*model.students, *model.teachers))
     lines = [
         f"{model.name}: r = ({names}), B = E[r r'], student first",
         "",
         "risk h(B)",
-        pretty(derivation.risk),
+        pretty(risk),
         "",
         "gradient Dh[:, :l] (B_ab and B_ba counted as separate entries)",
-        pretty(derivation.gradient),
+        pretty(gradient),
         "",
         "Fisher matrix I(B)",
-        pretty(derivation.fisher),
+        pretty(fisher),
         "",
+        *(line for name, value in definitions for line in (f"    {name} =", pretty(value), "")),
         "ODEs for the Gram matrix G of one eigenvalue lam with share rho of the modes, H = Dh[:, :l]",
         *(f"    d{name}/dt = {rate}" for name, rate in derivation.odes.items()),
     ]

@@ -13,6 +13,7 @@ from ..cas import Expr, Matrix, Symbol, latex, sp, to_expr
 from ..errors import ExpectationError
 from ..recognise import recognise
 from ..symbols import overlap_matrix
+from .compact import Compact, compact
 from .engine import Engine
 from .gaussian import Gaussian
 from .rule import Step
@@ -107,8 +108,16 @@ class Expectation:
         outcome = Engine().expectation(integrand, self.gaussian)
         return Expectation(integrand, self.gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
 
+    @property
+    def compact(self) -> Compact:
+        """`expr` with its shared parts and its integrals named, where it is long."""
+        return compact(self.expr)
+
     def _repr_latex_(self) -> str:
-        return rf"$\displaystyle \mathbb{{E}}\left[{latex(self.integrand)}\right] = {latex(self.expr)}$"
+        value, where = self.compact.latex()
+        left = rf"\mathbb{{E}}\left[{latex(self.integrand)}\right]"
+        tail = rf",\quad {where}" if where else ""
+        return rf"$\displaystyle {left} = {value}{tail}$"
 
 
 def _price(integrand: Expr, i: int, j: int, gaussian: Gaussian) -> Expr:
