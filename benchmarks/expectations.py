@@ -1,4 +1,4 @@
-"""Gaussian expectations, sixty and more: time to derive, size, time per covariance, error; beside sympy.stats on request.
+"""Sixty-six Gaussian expectations: time to derive, size, time per covariance, error; beside sympy.stats on request.
 
 python benchmarks/expectations.py [--sympy-stats]
 """
