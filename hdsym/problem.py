@@ -211,6 +211,21 @@ class Problem:
         check_names(given, names, (), made.name, "trained scalar")
         return tuple(given.get(name, self.learning_rate) for name in names)
 
+    def provenance(self, model: Model) -> dict[str, Any]:
+        """What the results for `model` record, on either side: how both were posed, by the values that were used."""
+        made = self.explicit(model)
+        rates = dict(zip((s.name for s in made.trained), self.trained_rates(made), strict=True))
+        return {
+            "model": made.name,
+            "d": self.spectrum.d,
+            "spectrum": self.spectrum.label,
+            "learning_rate": self.learning_rate.describe(),
+            "delta": self.delta,
+            "batch_size": self.batch_size,
+            "parameters": made.parameter_values(self.parameters),
+            **({"learning_rates": {name: rate.describe() for name, rate in rates.items()}} if rates else {}),
+        }
+
     def describe(self) -> dict[str, Any]:
         """Everything that defines the problem as plain text and numbers, for reports and file attributes."""
         return {
