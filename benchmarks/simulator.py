@@ -45,11 +45,10 @@ def draw(bits: Callable[[int], np.random.BitGenerator], d: int, steps: int) -> f
 def step(name: str, d: int, steps: int) -> float:
     """Microseconds per step of the compiled kernel."""
     model = hd.zoo.MODELS[name]()
-    theta = np.array(list(model.parameter_values({}).values()))
-    state = methods.make("direct", model, problem(d), kernels.build(model), theta)()
-    rng, gamma = np.random.Generator(np.random.SFC64(0)), np.full(steps, 0.05)
-    state.advance(rng, gamma[:1])
-    return best(lambda: state.advance(rng, gamma)) / steps * 1e6
+    state = methods.make("direct", model, problem(d), kernels.build(model))()
+    rng, gamma, rates = np.random.Generator(np.random.SFC64(0)), np.full(steps, 0.05), np.empty((steps, 0))
+    state.advance(rng, gamma[:1], rates[:1])
+    return best(lambda: state.advance(rng, gamma, rates)) / steps * 1e6
 
 
 def simulate(runs: int, t: float, workers: int, d: int = 1000) -> float:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .schedule import LearningRate
     from .simulate import simulate
     from .spectrum import Spectrum
-    from .symbols import label, noise, parameter, student, t, teacher
+    from .symbols import Trained, label, noise, parameter, size, student, t, teacher
     from .userfunction import function
 
 __version__ = "0.1.0"
@@ -51,6 +51,7 @@ _NAMES = {
     "Rademacher": "laws",
     "Spectrum": "spectrum",
     "StudentT": "laws",
+    "Trained": "symbols",
     "Trajectory": "results",
     "Uniform": "laws",
     "Verdict": "compare",
@@ -67,6 +68,7 @@ _NAMES = {
     "relu": "functions",
     "sigmoid": "functions",
     "simulate": "simulate",
+    "size": "symbols",
     "softplus": "functions",
     "student": "symbols",
     "t": "symbols",
@@ -89,6 +91,7 @@ __all__ = [
     "Rademacher",
     "Spectrum",
     "StudentT",
+    "Trained",
     "Trajectory",
     "Uniform",
     "Verdict",
@@ -108,6 +111,7 @@ __all__ = [
     "relu",
     "sigmoid",
     "simulate",
+    "size",
     "softplus",
     "spectrum",
     "start",

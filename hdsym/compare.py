@@ -33,7 +33,7 @@ _ROUNDING = 1e-13
 _ACCURACY = 2e-5
 """Relative accuracy of a simulated risk that has no closed form (7e-6 measured); always allowed for."""
 
-_PROVENANCE = ("model", "parameters", "spectrum", "learning_rate", "delta", "batch_size")
+_PROVENANCE = ("model", "parameters", "spectrum", "learning_rate", "learning_rates", "delta", "batch_size")
 
 
 def compare(
@@ -94,7 +94,7 @@ def compare(
     simulated = _curves(runs.dataset.isel(run=chosen, time=kept), names)
     d_effective = float(runs.attrs.get("d_effective") or runs.attrs.get("d") or np.inf)
     doubt = _interpolation_error(path, names, times)
-    allowed = bias / d_effective * _scale(path, names, times) + _ACCURACY * np.abs(theory) + doubt
+    allowed = bias / d_effective * _scale(path, names, times) + _accuracy(runs, names) * np.abs(theory) + doubt
     allowed += _ROUNDING * max(1.0, float(np.max(np.abs(path.overlaps.values))))
     largest = np.max(np.abs(theory), axis=1, keepdims=True)
     floor = np.broadcast_to(_FLOOR * np.where(largest > 0, largest, 1.0), theory.shape)
@@ -123,6 +123,12 @@ def compare(
         title=str(runs.attrs.get("model", "")),
         notes=tuple(notes),
     )
+
+
+def _accuracy(runs: Ensemble, names: list[tuple[str, tuple[int, ...]]]) -> Float:
+    """Relative accuracy of the simulated statistics, (statistic, 1): that of the risk was measured, if it is lower."""
+    measured = 3 * float(runs.attrs.get("risk_error") or 0.0)
+    return np.array([[max(_ACCURACY, measured if name == "risk" else 0.0)] for name, _ in names])
 
 
 def _check_kinds(path: Any, runs: Any) -> None:

@@ -49,6 +49,7 @@ KNOWN: dict[str, Any] = {
     "sign": sp.sign,
     "Heaviside": sp.Heaviside,
     "DiracDelta": sp.DiracDelta,
+    "KroneckerDelta": sp.KroneckerDelta,
     "Max": sp.Max,
     "Min": sp.Min,
 }

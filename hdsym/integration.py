@@ -205,6 +205,7 @@ class Run:
             **arrays,
             levels=self.lam,
             names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
+            trained_names=tuple(symbol.name for symbol in model.trained),
             n_student=model.n_student,
             attrs=self._attributes(solution, arrays["overlaps"]),
             events=[np.asarray(found) for found in solution.t_events[:n_events]],

@@ -9,7 +9,8 @@ from .cas import Expr, free_symbols, sp
 from .errors import DeclarationError
 from .functions import check_functions
 from .labels import Poisson, RandomLabel
-from .symbols import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol
+from .roles import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol, TrainedSymbol
+from .sums import check_indices
 
 if TYPE_CHECKING:
     from .model import Model
@@ -20,16 +21,25 @@ _MAKERS: dict[type, str] = {
     LabelSymbol: "hd.label",
     NoiseSymbol: "hd.noise",
     Parameter: "hd.parameter",
+    TrainedSymbol: "hd.Trained",
 }
 
 _PROBES = (-2.3, -0.71, 0.43, 1.9)
 """Preactivations at which a declaration must give real, finite numbers; no two differ by a round number."""
 
 
+def check_structure(model: Model) -> None:
+    """Raise :class:`DeclarationError` for sums and indices that have no meaning at every size."""
+    check_indices(model.loss, "loss")
+    for expr in model.link_expressions:
+        check_indices(expr, "link")
+
+
 def check(model: Model) -> None:
-    """Raise :class:`DeclarationError` for the first thing about `model` that has no meaning."""
+    """Raise :class:`DeclarationError` for the first thing about an explicit `model` that has no meaning."""
     direct = model.link is None
     allowed = (StudentSymbol, TeacherSymbol, NoiseSymbol) if direct else (StudentSymbol, LabelSymbol)
+    allowed = (*allowed, TrainedSymbol)
     _check_expression(model.loss, "loss", allowed)
     for expr in model.link_expressions:
         _check_expression(expr, "link", (TeacherSymbol, NoiseSymbol))
@@ -69,18 +79,11 @@ def _check_names(model: Model) -> None:
 
 
 def _check_roles(model: Model, where: str) -> None:
-    if not model.students or sp.diff(model.loss, model.students[0]) == 0:
+    if not any(sp.diff(model.loss, x) != 0 for x in model.students):
         raise DeclarationError(
             f"the loss {model.loss} does not depend on a student preactivation",
             remedy='use x = hd.student("x") in the loss',
         )
-    for kind, found in (("student", model.students), ("teacher", model.teachers)):
-        if len(found) > 1:
-            names = ", ".join(symbol.name for symbol in found)
-            raise DeclarationError(
-                f"the model uses {len(found)} {kind} preactivations: {names}",
-                remedy=f"this version derives single-index models: use one hd.{kind}(...)",
-            )
     if not model.teachers:
         raise DeclarationError(
             f"the {where} does not depend on a teacher preactivation", remedy='use s = hd.teacher("s") in it'
@@ -112,7 +115,8 @@ def _check_noise(model: Model, where: str) -> None:
 
 def _check_real(model: Model) -> None:
     """Evaluate at a few points: assumptions alone do not see that log(x) is not real for negative x."""
-    constants = {p: sp.Float(1 if p.default in (None, 0.0) else p.default) for p in model.parameters}
+    named = (*model.parameters, *model.trained)
+    constants = {p: sp.Float(1 if p.default in (None, 0.0) else p.default) for p in named}
     variables = [
         *model.students,
         *model.teachers,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks
 from .errors import DeclarationError, ParameterError
+from .parametervalues import check_names, expanded, name_of
 from .schedule import LearningRate
+from .sizing import inferred_sizes
 from .spectrum import Spectrum
-from .start import Start
+from .start import Start, check_fits
 
 if TYPE_CHECKING:
     from .model import Model
@@ -59,13 +61,19 @@ class Problem:
     delta:
         l2 regularisation, (delta / 2) ||X||^2 added to the loss; O(1), >= 0.
     parameters:
-        Values of the model's named parameters, by name or symbol. Names are checked when a model is at hand.
+        Values of the model's named parameters and starts of its trained scalars, by name or symbol; for a family an
+        array, or one number for all. Names are checked when a model is at hand.
     batch_size:
         Samples averaged in each step.
     horizon:
         Time t = steps / d up to which theory and simulation run unless told otherwise.
     data:
         Real rows the problem was built from; see :meth:`from_data`.
+    learning_rates:
+        Rates of trained scalars, by name or symbol of one or of a family; each as `learning_rate`, which serves the
+        others.
+    sizes:
+        Sizes of a sized model by name, where neither the start nor the length of an array says them.
 
     Raises
     ------
@@ -80,10 +88,12 @@ class Problem:
     start: Start
     learning_rate: LearningRate | Any
     delta: float = 0.0
-    parameters: Mapping[Any, float] = field(default_factory=dict)
+    parameters: Mapping[Any, Any] = field(default_factory=dict)
     batch_size: int = 1
     horizon: float = 20.0
     data: Data | None = None
+    learning_rates: Mapping[Any, Any] = field(default_factory=dict)
+    sizes: Mapping[Any, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check_kind(self.spectrum, Spectrum, "spectrum", "hd.spectrum.power_law(0.6, d=2000)")
@@ -98,19 +108,24 @@ class Problem:
                 )
             object.__setattr__(self, name, value)
         object.__setattr__(self, "batch_size", checks.dimension(self.batch_size, "batch_size"))
-        object.__setattr__(self, "parameters", _parameters(self.parameters))
+        object.__setattr__(self, "parameters", _named(self.parameters, "parameters", '{"noise_std": 0.1}', _value))
+        rates = _named(self.learning_rates, "learning_rates", '{"v": 0.1}', lambda _, rate: LearningRate(rate))
+        object.__setattr__(self, "learning_rates", rates)
+        sizes = _named(self.sizes, "sizes", '{"K": 3}', lambda name, n: checks.dimension(n, f"the size {name}"))
+        object.__setattr__(self, "sizes", sizes)
         if self.data is not None:
             _check_kind(self.data, Data, "data", "Problem.from_data(features, labels, learning_rate=...)")
         self._check_schedule()
 
     def _check_schedule(self) -> None:
-        try:
-            self.learning_rate(np.linspace(0.0, self.horizon, 201))
-        except DeclarationError as error:
-            raise DeclarationError(
-                f"{error.message}, before the horizon {self.horizon:g}",
-                remedy=error.remedy.replace("stop earlier", "choose a smaller horizon"),
-            ) from None
+        for rate in (self.learning_rate, *self.learning_rates.values()):
+            try:
+                rate(np.linspace(0.0, self.horizon, 201))
+            except DeclarationError as error:
+                raise DeclarationError(
+                    f"{error.message}, before the horizon {self.horizon:g}",
+                    remedy=error.remedy.replace("stop earlier", "choose a smaller horizon"),
+                ) from None
 
     @classmethod
     def from_data(
@@ -156,13 +171,60 @@ class Problem:
         parts = least_squares(features, labels, start, center=center, scale=scale)
         return cls(learning_rate=learning_rate, delta=delta, batch_size=batch_size, horizon=horizon, **parts)
 
+    def explicit(self, model: Model) -> Model:
+        """The explicit form of a sized model: sizes from the start, from the lengths of arrays, from ``sizes``.
+
+        An explicit model is returned as it is.
+
+        Raises
+        ------
+        DeclarationError
+            If a size is not determined, two sources contradict each other, or there are more directions than
+            dimensions.
+        """
+        made = model.at(inferred_sizes(model, self)) if model.sized else model
+        if self.spectrum.d is not None:
+            check_fits(self.spectrum.d, made.n_student, made.n_teacher)
+        return made
+
     def grams(self, model: Model) -> NDArray[np.float64]:
         """Gram matrices G_j(0) on each level of the spectrum, (m, n, n); see :meth:`hdsym.start.Start.grams`."""
-        return self.start.grams(self.spectrum, model.n_student, model.n_teacher)
+        made = self.explicit(model)
+        return self.start.grams(self.spectrum, made.n_student, made.n_teacher)
 
     def weights(self, model: Model) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """X0 (d, l) and X* (d, l*) in the eigenbasis; see :meth:`hdsym.start.Start.weights`."""
-        return self.start.weights(self.spectrum, model.n_student, model.n_teacher)
+        made = self.explicit(model)
+        return self.start.weights(self.spectrum, made.n_student, made.n_teacher)
+
+    def trained_rates(self, model: Model) -> tuple[LearningRate, ...]:
+        """The rate of each trained scalar, in the order of ``explicit(model).trained``.
+
+        Raises
+        ------
+        ParameterError
+            If ``learning_rates`` names a scalar that the model does not train.
+        """
+        made = self.explicit(model)
+        names = [symbol.name for symbol in made.trained]
+        given = expanded(self.learning_rates, made._groups, made.name)
+        check_names(given, names, (), made.name, "trained scalar")
+        return tuple(given.get(name, self.learning_rate) for name in names)
+
+    def provenance(self, model: Model) -> dict[str, Any]:
+        """What the results for `model` record, on either side: how both were posed, by the values that were used."""
+        made = self.explicit(model)
+        rates = dict(zip((s.name for s in made.trained), self.trained_rates(made), strict=True))
+        return {
+            "model": made.name,
+            "d": self.spectrum.d,
+            "spectrum": self.spectrum.label,
+            "learning_rate": self.learning_rate.describe(),
+            "delta": self.delta,
+            "batch_size": self.batch_size,
+            "parameters": made.parameter_values(self.parameters),
+            **({"learning_rates": {name: rate.describe() for name, rate in rates.items()}} if rates else {}),
+        }
 
     def describe(self) -> dict[str, Any]:
         """Everything that defines the problem as plain text and numbers, for reports and file attributes."""
@@ -175,14 +237,23 @@ class Problem:
             "parameters": dict(self.parameters),
             "batch_size": self.batch_size,
             "horizon": self.horizon,
+            **self._more(),
             **({"data": repr(self.data)} if self.data is not None else {}),
         }
+
+    def _more(self) -> dict[str, Any]:
+        """What only models with trained scalars or sizes have."""
+        rates = {name: rate.describe() for name, rate in self.learning_rates.items()}
+        return {name: value for name, value in (("learning_rates", rates), ("sizes", dict(self.sizes))) if value}
 
     def __repr__(self) -> str:
         width = max(len(f.name) for f in fields(self))
         shown = {
             **{f.name: getattr(self, f.name) for f in fields(self)},
             "learning_rate": self.learning_rate.describe(),
+            "learning_rates": None,
+            "sizes": None,
+            **self._more(),
         }
         lines = [f"  {name:<{width}}  {value}" for name, value in shown.items() if value is not None]
         return "\n".join(["Problem", *lines])
@@ -202,14 +273,20 @@ def _check_kind(value: Any, kind: type, name: str, example: str) -> None:
     raise DeclarationError(f"the {name} of the problem is {shown}, not a {kind.__name__}", remedy=remedy)
 
 
-def _parameters(values: Any) -> dict[str, float]:
+def _named(values: Any, what: str, example: str, read: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """A mapping with names for keys, sorted, each value read."""
     if not isinstance(values, Mapping):
-        raise ParameterError(f"parameters is {values!r}", remedy='give a mapping, for instance {"noise_std": 0.1}')
-    result: dict[str, float] = {}
-    for key, value in values.items():
-        name = str(getattr(key, "name", key))
-        try:
-            result[name] = checks.finite(value, f"the parameter {name!r}")
-        except DeclarationError as error:
-            raise ParameterError(error.message, remedy=error.remedy) from None
-    return dict(sorted(result.items()))
+        raise ParameterError(f"{what} is {values!r}", remedy=f"give a mapping, for instance {example}")
+    found = {name_of(key): value for key, value in values.items()}
+    return {name: read(name, found[name]) for name in sorted(found)}
+
+
+def _value(name: str, value: Any) -> float | tuple[float, ...]:
+    """A finite number, or a vector of them, else :class:`ParameterError`."""
+    try:
+        if np.ndim(value) != 1:
+            return checks.finite(value, f"the parameter {name!r}")
+        return tuple(float(entry) for entry in checks.real_array(value, f"the parameter {name!r}"))
+    except (DeclarationError, ValueError) as error:  # numpy has its own for ragged lists
+        message = error.message if isinstance(error, DeclarationError) else f"the parameter {name!r} is {value!r}"
+        raise ParameterError(message, remedy="give a finite number, or a vector of them for a family") from None

@@ -41,7 +41,7 @@ class Record:
             there = ", ".join(sorted(str(key) for key in self.dataset.data_vars))
             raise DeclarationError(
                 f"this {type(self).__name__} has no {name!r}",
-                remedy=f"it has: {there} (distance and cosine need as many students as teachers)",
+                remedy=f"it has: {there} (distances and cosine need as many students as teachers)",
             )
         return self.dataset[name]
 
@@ -86,6 +86,11 @@ class Record:
         return self.variable("distance")
 
     @property
+    def aligned_distance(self) -> xr.DataArray:
+        """||X - X*||^2 for the order of students in which it is smallest."""
+        return self.variable("aligned_distance")
+
+    @property
     def norm(self) -> xr.DataArray:
         """||X||."""
         return self.variable("norm")
@@ -99,6 +104,21 @@ class Record:
     def cosine(self) -> xr.DataArray:
         """<X, X*> / (||X|| ||X*||); zero where X = 0."""
         return self.variable("cosine")
+
+    @property
+    def cosines(self) -> xr.DataArray:
+        """Cosine of each student and each teacher, axes (..., student, teacher); zero where one of them is zero."""
+        return self.variable("cosines")
+
+    @property
+    def specialisation(self) -> xr.DataArray:
+        """Mean of |cosines| over pairs of a student and a teacher, matched so that it is largest."""
+        return self.variable("specialisation")
+
+    @property
+    def trained(self) -> xr.DataArray:
+        """Trained scalars, axes (..., theta), with their names."""
+        return self.variable("trained")
 
     def save(self, file: str | os.PathLike[str]) -> Path:
         """Write a netCDF file and return its path; folders are made as needed, an older file is replaced."""

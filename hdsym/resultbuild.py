@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import storage
 from .errors import DeclarationError
-from .geometry import geometry
+from .geometry import EXTRA_AXES, geometry
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,7 +29,11 @@ _LONG_NAMES = {
     "distance": "||X - X*||^2",
     "norm": "||X||",
     "teacher_norm": "||X*||",
+    "aligned_distance": "||X - X*||^2 for the best order of students",
     "cosine": "cosine of X and X* (0 where X = 0)",
+    "cosines": "cosine of each student and each teacher",
+    "specialisation": "mean absolute cosine of the best matched pairs",
+    "trained": "trained scalars",
     "diverged": "time at which the run left the finite range, NaN if never",
 }
 
@@ -45,6 +49,8 @@ def dataset(
     grams: ArrayLike | None = None,
     levels: ArrayLike | None = None,
     diverged: ArrayLike | None = None,
+    trained: ArrayLike | None = None,
+    trained_names: Sequence[str] = (),
 ) -> xr.Dataset:
     """The dataset of a trajectory, or with `diverged` that of an ensemble. Raises :class:`DeclarationError`."""
     import xarray as xr
@@ -63,11 +69,16 @@ def dataset(
             arrays[name] = (lead, _shaped(name, value, shape))
     for name, value in matrices.items():
         arrays[name] = ((*lead, "row", "col"), _shaped(name, value, shape + size))
+    if trained_names and trained is not None:
+        arrays["trained"] = ((*lead, "theta"), _shaped("trained", trained, (*shape, len(trained_names))))
     if ensemble:
         _blank(arrays, times, left)
     for name, array in geometry(arrays["gram"][1], students).items():
-        arrays[name] = (lead, array)
+        arrays[name] = ((*lead, *EXTRA_AXES.get(name, ())), array)
     coords: dict[str, Any] = {"time": times, "row": labels, "col": labels}
+    coords |= {"student": labels[:students], "teacher": labels[students:]}
+    if "trained" in arrays:
+        coords["theta"] = [str(name) for name in trained_names]
     if grams is not None:
         modes = np.asarray(grams).shape[1] if np.ndim(grams) == 4 else 0
         arrays["grams"] = (("time", "mode", "row", "col"), _shaped("grams", grams, (*shape, modes, *size)))

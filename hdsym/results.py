@@ -60,8 +60,10 @@ class Trajectory(Record):
         status: int = 0,
         message: str = "",
         dense: Callable[[Any], Any] | None = None,
+        trained: ArrayLike | None = None,
+        trained_names: Sequence[str] = (),
     ) -> Trajectory:
-        """Label arrays and add what follows from W^T W (norms, distance, cosine).
+        """Label arrays and add what follows from W^T W (norms, cosines, specialisation, distances).
 
         Parameters
         ----------
@@ -77,6 +79,8 @@ class Trajectory(Record):
             Number of students among `names`; half of them by default.
         dense:
             Maps times (k,) to a mapping of any of the arrays above, or to `grams` alone.
+        trained, trained_names:
+            (T, scalars) trained scalars, and their names.
 
         Raises
         ------
@@ -98,6 +102,8 @@ class Trajectory(Record):
             grams=grams,
             levels=levels,
             attrs={**(attrs or {}), **provenance},
+            trained=trained,
+            trained_names=trained_names,
         )
         return cls(dataset, found, status, message, dense)
 
@@ -174,11 +180,15 @@ class Ensemble(Record):
         n_student: int | None = None,
         attrs: Mapping[str, Any] | None = None,
         diverged: ArrayLike | None = None,
+        trained: ArrayLike | None = None,
+        trained_names: Sequence[str] = (),
     ) -> Ensemble:
-        """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, distance and cosine.
+        """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
 
         Parameters
         ----------
+        trained, trained_names:
+            (runs, T, scalars) trained scalars, and their names.
         diverged:
             (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
 
@@ -196,6 +206,8 @@ class Ensemble(Record):
             matrices={"overlaps": overlaps, "gram": gram},
             attrs=attrs or {},
             diverged=np.full(len(np.asarray(risk)), np.nan) if diverged is None else diverged,
+            trained=trained,
+            trained_names=trained_names,
         )
         return cls(dataset)
 

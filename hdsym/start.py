@@ -7,7 +7,6 @@ W are O(d^-1/2), so that W^T W = sum_j G_j and the overlaps B = sum_j lam_j G_j 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,44 +17,14 @@ from . import checks
 from .errors import DeclarationError
 from .evenly import factor, spread_evenly
 from .spectrum import Spectrum
+from .startbase import Start, check_fits
 
-__all__ = ["ArrayStart", "OverlapStart", "RandomStart", "Start", "arrays", "overlaps", "random"]
+__all__ = ["ArrayStart", "OverlapStart", "RandomStart", "Start", "arrays", "check_fits", "overlaps", "random"]
 
 Float = NDArray[np.float64]
 
 _STREAM = 0x57A27
 """Spawn key of the start's random stream: one seed given to both start and simulation gives independent draws."""
-
-
-class Start(ABC):
-    """Weights at t = 0. Made by :func:`random`, :func:`arrays` or :func:`overlaps`."""
-
-    @abstractmethod
-    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
-        """X0 (d, l) and X* (d, l*) in the eigenbasis of K, in coordinate order; entries O(d^-1/2).
-
-        Raises
-        ------
-        DeclarationError
-            If the spectrum has no dimension, or the sizes do not fit.
-        """
-
-    @abstractmethod
-    def check(self, spectrum: Spectrum) -> None:
-        """Raise :class:`DeclarationError` if the start cannot belong to the spectrum."""
-
-    def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
-        """G_j = W^T P_j W for each level of the spectrum, shape (m, n, n), O(1) when summed over j.
-
-        Exact for the very arrays that :meth:`weights` returns, where the start fixes arrays.
-        """
-        W = np.concatenate(self.weights(spectrum, n_student, n_teacher), axis=1)
-        level, m, n = spectrum.level_of_coordinate(), len(spectrum.levels), W.shape[1]
-        G = np.empty((m, n, n))
-        for a in range(n):
-            for b in range(a, n):
-                G[:, a, b] = G[:, b, a] = np.bincount(level, weights=W[:, a] * W[:, b], minlength=m)
-        return G
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,18 +35,27 @@ class RandomStart(Start):
     cosine: float
     teacher_norm: float
     entropy: int
+    n_student: int | None = None
+    n_teacher: int | None = None
 
     def __repr__(self) -> str:
         norms = f"norm={self.norm:g}, cosine={self.cosine:g}, teacher_norm={self.teacher_norm:g}"
-        return f"random({norms}, rng={self.entropy})"
+        counts = {"n_student": self.n_student, "n_teacher": self.n_teacher}
+        shown = "".join(f", {name}={count}" for name, count in counts.items() if count is not None)
+        return f"random({norms}, rng={self.entropy}{shown})"
+
+    @property
+    def directions(self) -> tuple[int | None, int | None]:
+        return self.n_student, self.n_teacher
 
     def check(self, spectrum: Spectrum) -> None:
-        if spectrum.d is not None and spectrum.d < 2:
-            raise DeclarationError(f"a random start needs d >= 2, the spectrum has d = {spectrum.d}", remedy="raise d")
+        if spectrum.d is not None:
+            check_fits(spectrum.d, self.n_student or 1, self.n_teacher or 1)
 
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
         d, n = spectrum.dimension(), n_student + n_teacher
-        _check_fits(d, n_student, n_teacher)
+        self._check_sizes(n_student, n_teacher)
+        check_fits(d, n_student, n_teacher)
         stream = np.random.SeedSequence(self.entropy, spawn_key=(_STREAM,))
         frame, _ = np.linalg.qr(np.random.default_rng(stream).standard_normal((d, n)))
         W = frame @ self._coefficients(n_student, n_teacher)
@@ -86,8 +64,19 @@ class RandomStart(Start):
     def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
         if spectrum.d is not None:
             return super().grams(spectrum, n_student, n_teacher)
+        self._check_sizes(n_student, n_teacher)
         C = self._coefficients(n_student, n_teacher)
         return spectrum.fractions[:, None, None] * (C.T @ C)
+
+    def _check_sizes(self, n_student: int, n_teacher: int) -> None:
+        for name, given, wanted in (
+            ("n_student", self.n_student, n_student),
+            ("n_teacher", self.n_teacher, n_teacher),
+        ):
+            if given not in (None, wanted):
+                raise DeclarationError(
+                    f"the start has {name} = {given}, the model has {wanted}", remedy=f"leave {name} out of the start"
+                )
 
     def _coefficients(self, n_student: int, n_teacher: int) -> Float:
         """(n, n) columns of W in an orthonormal frame: teachers orthogonal, student i tilted towards teacher i."""
@@ -114,6 +103,10 @@ class ArrayStart(Start):
     def __repr__(self) -> str:
         return f'arrays(X0 {self.X0.shape}, Xstar {self.Xstar.shape}, basis="{self.basis}")'
 
+    @property
+    def directions(self) -> tuple[int | None, int | None]:
+        return self.X0.shape[1], self.Xstar.shape[1]
+
     def check(self, spectrum: Spectrum) -> None:
         d = len(self.X0)
         if spectrum.d is None:
@@ -129,7 +122,7 @@ class ArrayStart(Start):
 
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
         self.check(spectrum)
-        _check_fits(len(self.X0), n_student, n_teacher)
+        check_fits(len(self.X0), n_student, n_teacher)
         for name, array, n in (("X0", self.X0, n_student), ("Xstar", self.Xstar, n_teacher)):
             if array.shape[1] != n:
                 raise DeclarationError(
@@ -150,11 +143,13 @@ class OverlapStart(Start):
     def __repr__(self) -> str:
         return f"overlaps(W^T W = {np.array2string(self.gram, separator=', ', precision=6)})".replace("\n", "")
 
+    @property
+    def directions(self) -> tuple[int | None, int | None]:
+        return self.n_student, len(self.gram) - self.n_student
+
     def check(self, spectrum: Spectrum) -> None:
-        if spectrum.d is not None and spectrum.d < len(self.gram):
-            raise DeclarationError(
-                f"the start has {len(self.gram)} directions, but the spectrum has d = {spectrum.d}", remedy="raise d"
-            )
+        if spectrum.d is not None:
+            check_fits(spectrum.d, self.n_student, len(self.gram) - self.n_student)
 
     def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
         self._check_sizes(n_student, n_teacher)
@@ -162,7 +157,7 @@ class OverlapStart(Start):
 
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
         self._check_sizes(n_student, n_teacher)
-        _check_fits(spectrum.dimension(), n_student, n_teacher)
+        check_fits(spectrum.dimension(), n_student, n_teacher)
         W = spread_evenly(self.gram, spectrum.eigenvalues())
         return W[:, :n_student], W[:, n_student:]
 
@@ -175,7 +170,15 @@ class OverlapStart(Start):
             )
 
 
-def random(norm: float = 1.0, cosine: float = 0.3, teacher_norm: float = 1.0, rng: Any = None) -> RandomStart:
+def random(
+    norm: float = 1.0,
+    cosine: float = 0.3,
+    teacher_norm: float = 1.0,
+    rng: Any = None,
+    *,
+    n_student: int | None = None,
+    n_teacher: int | None = None,
+) -> RandomStart:
     """Uniformly random directions; norms and cosines hold exactly for the arrays drawn, not only on average.
 
     Theory and simulation get the same arrays: the entropy is fixed here and kept in ``.entropy``. For a spectrum
@@ -189,6 +192,8 @@ def random(norm: float = 1.0, cosine: float = 0.3, teacher_norm: float = 1.0, rn
         Between student i and teacher i; all other pairs are orthogonal.
     rng:
         A non-negative integer, a numpy Generator (one number is drawn from it), or ``None`` for fresh entropy.
+    n_student, n_teacher:
+        Numbers of directions l and l*; needed only where nothing else says the sizes of a sized model.
 
     Raises
     ------
@@ -205,7 +210,11 @@ def random(norm: float = 1.0, cosine: float = 0.3, teacher_norm: float = 1.0, rn
             raise DeclarationError(f"{name} is {value}", remedy="give a length, >= 0")
     if abs(cosine) > 1:
         raise DeclarationError(f"cosine is {cosine}", remedy="give a number in [-1, 1]")
-    return RandomStart(norm, cosine, teacher_norm, checks.entropy(rng))
+    counts = (
+        None if count is None else checks.dimension(count, name)
+        for name, count in (("n_student", n_student), ("n_teacher", n_teacher))
+    )
+    return RandomStart(norm, cosine, teacher_norm, checks.entropy(rng), *counts)
 
 
 def arrays(X0: ArrayLike, Xstar: ArrayLike, basis: str = "eigen") -> ArrayStart:
@@ -230,7 +239,7 @@ def arrays(X0: ArrayLike, Xstar: ArrayLike, basis: str = "eigen") -> ArrayStart:
         raise DeclarationError(
             f"X0 has {len(student)} rows and Xstar {len(teacher)}", remedy="give both the same dimension d"
         )
-    _check_fits(len(student), student.shape[1], teacher.shape[1])
+    check_fits(len(student), student.shape[1], teacher.shape[1])
     return ArrayStart(checks.frozen(student), checks.frozen(teacher), basis)
 
 
@@ -269,11 +278,3 @@ def _columns(values: ArrayLike, name: str) -> Float:
     if array.ndim != 2 or array.size == 0:
         raise DeclarationError(f"{name} has shape {array.shape}", remedy="give shape (d,) or (d, number of directions)")
     return array
-
-
-def _check_fits(d: int, n_student: int, n_teacher: int) -> None:
-    if n_student + n_teacher > d:
-        raise DeclarationError(
-            f"{n_student} student and {n_teacher} teacher directions do not fit into d = {d} dimensions",
-            remedy="raise d, or declare fewer directions",
-        )

@@ -1,104 +1,100 @@
-"""The only place where symbols are minted: preactivations, labels, noise, parameters, overlaps, time."""
+"""The only place where symbols are minted: preactivations, labels, noise, parameters, sizes, overlaps, time."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 from .cas import Expr, Matrix, Symbol, sp
-from .errors import DeclarationError
+from .families import (
+    Family,
+    ParameterFamily,
+    StudentFamily,
+    TeacherFamily,
+    TrainedFamily,
+)
+from .roles import (
+    LabelSymbol,
+    NoiseSymbol,
+    Parameter,
+    Size,
+    StudentSymbol,
+    TeacherSymbol,
+    TrainedSymbol,
+    _Declared,
+)
 
 __all__ = [
+    "Family",
     "LabelSymbol",
     "NoiseSymbol",
     "Parameter",
+    "ParameterFamily",
+    "Size",
+    "StudentFamily",
     "StudentSymbol",
+    "TeacherFamily",
     "TeacherSymbol",
+    "Trained",
+    "TrainedFamily",
+    "TrainedSymbol",
     "label",
     "noise",
     "overlap_matrix",
     "parameter",
+    "size",
     "student",
     "t",
     "teacher",
 ]
 
 
-def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not name.isidentifier():
-        raise DeclarationError(
-            f"{name!r} is not a name", remedy="use letters, digits and underscores, starting with a letter"
-        )
+def size(name: str) -> Size:
+    """Declare a number of units that is fixed later, by ``model.at(K=3)`` or by a problem. Raises as :func:`student`.
 
-
-class _Declared(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
-    """A real symbol whose class says what it stands for; the class is part of its identity."""
-
-    __slots__ = ()
-
-    def __new__(cls, name: str) -> _Declared:
-        _check_name(name)
-        symbol: _Declared = sp.Symbol.__xnew__(cls, name, real=True)
-        return symbol
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]:
-        return (self.name,), {}
-
-
-class StudentSymbol(_Declared):
-    """Preactivation x = <X, a> of a trained direction; of order one when d is large."""
-
-
-class TeacherSymbol(_Declared):
-    """Preactivation s = <X*, a> of a target direction; of order one when d is large."""
-
-
-class LabelSymbol(_Declared):
-    """The label y the loss sees."""
-
-
-class NoiseSymbol(_Declared):
-    """Label noise eps, independent of the data."""
-
-
-class Parameter(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
-    """A named constant of the model. It stays symbolic in every formula and gets its value at solve time.
-
-    Attributes
-    ----------
-    default:
-        Value used when a problem gives none; ``None`` if it must be given.
+    Examples
+    --------
+    >>> import hdsym as hd, sympy as sp
+    >>> K, i = hd.size("K"), sp.Symbol("i", integer=True)
+    >>> x = hd.student("x", size=K)
+    >>> sp.Sum(x[i] ** 2, (i, 1, K)) / K
+    Sum(x[i]**2, (i, 1, K))/K
     """
-
-    __slots__ = ("default",)
-    default: float | None
-
-    def __new__(cls, name: str, default: float | None = None, **assumptions: bool) -> Parameter:
-        _check_name(name)
-        symbol: Parameter = sp.Symbol.__xnew__(cls, name, **(assumptions or {"real": True}))
-        symbol.default = None if default is None else float(default)
-        return symbol
-
-    def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.default)
-
-    def __getnewargs_ex__(self) -> tuple[tuple[str, float | None], dict[str, bool]]:
-        return (self.name, self.default), dict(self._assumptions_orig)
+    return Size(name)
 
 
-def student(name: str) -> StudentSymbol:
-    """Declare the preactivation x = <X, a> of the trained direction.
+@overload
+def student(name: str) -> StudentSymbol: ...
+@overload
+def student(name: str, size: Any) -> StudentFamily: ...
+def student(name: str, size: Any = None) -> Any:
+    """Declare the preactivation x = <X, a> of a trained direction, or with `size` a family of them.
+
+    Parameters
+    ----------
+    size:
+        Number of directions: an integer, :func:`size`, or its name.
 
     Raises
     ------
     DeclarationError
-        If `name` is not an identifier.
+        If `name` is not an identifier, or `size` not a size.
+
+    Examples
+    --------
+    >>> x1, x2 = student("x", size=2)
+    >>> x1 * x2
+    x1*x2
     """
-    return StudentSymbol(name)
+    return StudentSymbol(name) if size is None else StudentFamily(name, size)
 
 
-def teacher(name: str) -> TeacherSymbol:
-    """Declare the preactivation s = <X*, a> of the target direction. Raises as :func:`student` does."""
-    return TeacherSymbol(name)
+@overload
+def teacher(name: str) -> TeacherSymbol: ...
+@overload
+def teacher(name: str, size: Any) -> TeacherFamily: ...
+def teacher(name: str, size: Any = None) -> Any:
+    """Declare the preactivation s = <X*, a> of a target direction, or a family; as :func:`student` does."""
+    return TeacherSymbol(name) if size is None else TeacherFamily(name, size)
 
 
 def label(name: str) -> LabelSymbol:
@@ -111,15 +107,30 @@ def noise(name: str) -> NoiseSymbol:
     return NoiseSymbol(name)
 
 
+@overload
 def parameter(
     name: str, default: float | None = None, *, positive: bool = False, nonnegative: bool = False
-) -> Parameter:
+) -> Parameter: ...
+@overload
+def parameter(
+    name: str, default: float | None = None, *, size: Any, positive: bool = False, nonnegative: bool = False
+) -> ParameterFamily: ...
+def parameter(
+    name: str,
+    default: float | None = None,
+    *,
+    size: Any = None,
+    positive: bool = False,
+    nonnegative: bool = False,
+) -> Any:
     """Declare a named constant (noise level, slope) that gets its value when a problem is solved.
 
     Parameters
     ----------
     default:
         Value used when ``Problem(parameters={...})`` gives none.
+    size:
+        Number of units that have one each; their values are given as an array, or as one number for all.
     positive, nonnegative:
         Assumptions sympy may use, enforced on the values.
     """
@@ -128,7 +139,31 @@ def parameter(
         assumptions["positive"] = True
     elif nonnegative:
         assumptions["nonnegative"] = True
-    return Parameter(name, default, **assumptions)
+    if size is None:
+        return Parameter(name, default, **assumptions)
+    return ParameterFamily(name, size, default=default, **assumptions)
+
+
+@overload
+def Trained(name: str, *, default: float | None = None) -> TrainedSymbol: ...
+@overload
+def Trained(name: str, size: Any, default: float | None = None) -> TrainedFamily: ...
+def Trained(name: str, size: Any = None, default: float | None = None) -> Any:
+    """Declare a scalar that SGD trains along with X: a second-layer weight, a bias, a threshold; or a family of them.
+
+    It moves by theta <- theta - (gamma_theta / d) d_theta f. Its start is given in ``Problem(parameters={...})``, its
+    rate in ``Problem(learning_rates={...})``.
+
+    Parameters
+    ----------
+    size:
+        Number of units that have one each.
+    default:
+        Where it starts if a problem does not say.
+    """
+    if size is None:
+        return TrainedSymbol(name, default, real=True)
+    return TrainedFamily(name, size, default=default, real=True)
 
 
 t: Symbol = sp.Symbol("t", real=True, nonnegative=True)
@@ -152,4 +187,4 @@ def overlap_matrix(size: int) -> Matrix:
 
 def is_declared(symbol: Expr) -> bool:
     """Whether a symbol was minted here with a role in a model."""
-    return isinstance(symbol, _Declared | Parameter)
+    return isinstance(symbol, _Declared | Parameter | TrainedSymbol)

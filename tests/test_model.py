@@ -76,7 +76,7 @@ BAD = [
     ({"loss": (x - s) * y, "link": s}, "made by hd.teacher"),
     ({"loss": (x - y) ** 2, "link": x}, "made by hd.student"),
     ({"loss": (x - y) ** 2, "link": sp.Integer(1)}, "does not depend on a teacher"),
-    ({"loss": (x + hd.student("x2") - y) ** 2, "link": s}, "2 student preactivations"),
+    ({"loss": (x - y) ** 2, "link": hd.Trained("b") * s}, "made by hd.Trained"),
     ({"loss": (x * hd.parameter("s") - y) ** 2, "link": s}, "two different symbols are called 's'"),
     ({"loss": 1 / x**2 * y + sp.zoo, "link": s}, "not a real"),
 ]

@@ -14,8 +14,8 @@ from ..model import Model
 from ..problem import Problem
 from . import ensemble, methods, risk, streams
 from .declaration import check_laws
-from .kernels import Kernels, build
-from .run import Job, Record, make_rates
+from .kernels import build
+from .run import Job, Record, make_rates, stacked_rates
 from .times import recorded_steps
 
 if TYPE_CHECKING:
@@ -45,14 +45,15 @@ def simulate(
     """Run one-pass SGD X_{k+1} = X_k - (gamma_k / d) (a (grad_x f)^T + delta X_k), time t = k / d.
 
     Independent of the derivation: the gradient is the derivative of the declared loss (zero slope at a kink), overlaps
-    are computed from X and X*, the risk is an average over preactivations (see :mod:`hdsym.simulate.risk` for its
-    measured error, at most 1e-4 relative) or, for real rows, the mean of the loss over all of them. A step costs
-    O(d batch_size); memory is O(d) per worker and O(runs times) for the result, whatever the number of steps.
+    are computed from X and X*, the risk is an average over preactivations (see :mod:`hdsym.simulate.risk`; its relative
+    error is measured and recorded as ``attrs["risk_error"]``) or, for real rows, the mean of the loss over all of them.
+    Trained scalars move along, theta <- theta - (gamma_theta / d) d_theta f, with the same sample and the old values. A
+    step costs O(n d batch_size); memory is O(n d) per worker and O(n^2 runs times) for the result.
 
     Parameters
     ----------
     model, problem:
-        What is trained, and on what; the spectrum needs a dimension.
+        What is trained, and on what; the spectrum needs a dimension. A sized model takes its sizes from the problem.
     runs:
         Number of independent runs.
     t, t_eval:
@@ -72,8 +73,8 @@ def simulate(
     Returns
     -------
     Ensemble
-        Risk (run, time), overlaps and W^T W (run, time, n, n), student first. A run that leaves the finite range
-        stops, and ``diverged`` holds the time; that is a result, not an error.
+        Risk (run, time), overlaps and W^T W (run, time, n, n), student first, trained scalars (run, time, theta). A
+        run that leaves the finite range stops, and ``diverged`` holds the time; that is a result, not an error.
 
     Raises
     ------
@@ -88,74 +89,64 @@ def simulate(
 
     began = time.perf_counter()
     runs, threads = checks.dimension(runs, "runs"), ensemble.worker_count(workers)
+    model = problem.explicit(model)
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
-    theta = np.array(list(parameters.values()), dtype=np.float64)
     d = problem.spectrum.dimension()
     steps = recorded_steps(d, problem.horizon, t, t_eval, record, spacing)
     kernels = build(model)
-    begin = methods.make(method, model, problem, kernels, theta)
-    compile_seconds = _compile(kernels, begin, model, theta)
+    begin = methods.make(method, model, problem, kernels)
+    average = risk.Averager(kernels.population, model, np.array(list(parameters.values()), dtype=np.float64), threads)
+    compile_seconds = _compile(begin, average)
     block = int(np.clip(_BLOCK_WORK // (d * problem.batch_size), 16, 65536))
-    job = Job(begin, make_rates(problem.learning_rate, d, block), steps, block, model.n_student + model.n_teacher, d)
+    rates = make_rates(problem.learning_rate, d, block), stacked_rates(problem.trained_rates(model), d, block)
+    job = Job(begin, *rates, steps, block, d)
     seeds, seed_record = streams.spawn(rng, runs)
     report, close = ensemble.progress_bar(progress, compile_seconds)
     try:
         records = ensemble.run_all(job, seeds, threads, report)
     finally:
         close()
-    arrays = _stack(records, steps / d)
+    arrays, error = _stack(records), 0.0
     if method == "direct":
-        arrays["risk"] = risk.population_risk(kernels.population, model, arrays["overlaps"], theta, threads)
+        arrays["risk"] = average(arrays["overlaps"], arrays["trained"])
+        error = average.error(arrays["overlaps"], arrays["trained"])
     _end_at_infinite_risk(arrays, steps / d)
     attrs = {
-        "model": model.name,
+        **problem.provenance(model),
         "method": method,
-        "d": d,
         "d_effective": problem.spectrum.effective_dimension,
         "runs": runs,
         **seed_record,
-        "spectrum": problem.spectrum.label,
-        "learning_rate": problem.learning_rate.describe(),
-        "delta": problem.delta,
-        "batch_size": problem.batch_size,
-        "parameters": parameters,
+        "risk_error": error,
         "compile_seconds": compile_seconds,
         "seconds": time.perf_counter() - began,
     }
-    names = tuple(symbol.name for symbol in (*model.students, *model.teachers))
     return Ensemble.build(
         time=steps / d,
-        overlaps=arrays["overlaps"],
-        gram=arrays["gram"],
-        risk=arrays["risk"],
-        diverged=arrays["diverged"],
-        names=names,
+        **arrays,
+        names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
+        trained_names=tuple(symbol.name for symbol in model.trained),
         n_student=model.n_student,
         attrs=attrs,
     )
 
 
-def _compile(kernels: Kernels, begin: methods.Factory, model: Model, theta: Float) -> float:
+def _compile(begin: methods.Factory, average: risk.Averager) -> float:
     """Call every kernel once on nothing, so that compilation is timed and done before the threads start."""
     began = time.perf_counter()
     state = begin()
-    state.advance(np.random.Generator(np.random.SFC64(0)), np.empty(0))
     seen = state.observe()
+    state.advance(np.random.Generator(np.random.SFC64(0)), np.empty(0), np.empty((0, seen.trained.size)))
     if not np.all(np.isfinite(seen.overlaps)):
         raise SimulationError("the overlaps of the start are not finite", remedy="check the start's weights")
-    n = seen.overlaps.shape[0]
-    kernels.population(np.empty((0, n, n)), np.empty((n + 1, 0)), np.empty(0), theta, np.empty(0))
+    average.compile(len(seen.overlaps), seen.trained.size)
     return time.perf_counter() - began
 
 
-def _stack(records: list[Record], times: Float) -> dict[str, Float]:
-    return {
-        "overlaps": np.stack([record.overlaps for record in records]),
-        "gram": np.stack([record.gram for record in records]),
-        "risk": np.stack([record.risk for record in records]),
-        "diverged": np.array([record.diverged for record in records]),
-    }
+def _stack(records: list[Record]) -> dict[str, Float]:
+    names = ("overlaps", "gram", "trained", "risk", "diverged")
+    return {name: np.array([getattr(record, name) for record in records]) for name in names}
 
 
 def _end_at_infinite_risk(arrays: dict[str, Float], times: Float) -> None:
@@ -165,5 +156,5 @@ def _end_at_infinite_risk(arrays: dict[str, Float], times: Float) -> None:
         if bad.size:
             first = times[bad[0]]
             arrays["diverged"][i] = np.fmin(arrays["diverged"][i], first)
-            for name in ("risk", "overlaps", "gram"):
+            for name in ("risk", "overlaps", "gram", "trained"):
                 arrays[name][i, bad[0] :] = np.nan

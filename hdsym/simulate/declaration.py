@@ -21,16 +21,16 @@ draw_symbol: Symbol = sp.Dummy("z", real=True)
 
 
 def gradient(model: Model) -> tuple[Expr, ...]:
-    """The derivative of the loss in each student preactivation; the label is data and is not differentiated.
+    """The derivative of the loss in each student preactivation, then in each trained scalar; the label is data.
 
     At a kink the derivative is the mean of both sides (sign(0) = 0).
 
     Raises
     ------
     SimulationError
-        If the loss jumps as a function of a student preactivation: no gradient sees a jump.
+        If the loss jumps as a function of one of them: no gradient sees a jump.
     """
-    return tuple(_without_jumps(sp.diff(model.loss, x), x, model) for x in model.students)
+    return tuple(_without_jumps(sp.diff(model.loss, x), x, model) for x in (*model.students, *model.trained))
 
 
 def _without_jumps(derivative: Expr, x: Symbol, model: Model) -> Expr:
@@ -42,7 +42,7 @@ def _without_jumps(derivative: Expr, x: Symbol, model: Model) -> Expr:
         if not points or any(sp.simplify(factor.subs(x, point)) != 0 for point in points):
             raise SimulationError(
                 f"the loss {model.loss} jumps where {delta.args[0]} = 0, and a gradient step does not see a jump",
-                remedy="declare a loss that is continuous in the student preactivation",
+                remedy=f"declare a loss that is continuous in {x}",
             )
         derivative = derivative.xreplace({delta: sp.S.Zero})
     return derivative

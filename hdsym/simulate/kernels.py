@@ -33,7 +33,7 @@ class Kernels:
     direct, data:
         Steps of SGD in place, with Gaussian data and with rows of a matrix.
     population:
-        Average of the loss over weighted points, per covariance factor.
+        Average of the loss over weighted points, per covariance factor and values of the trained scalars.
     empirical:
         Mean of the loss over the rows of a matrix.
     overlaps, rotate:
@@ -92,36 +92,30 @@ def _template() -> Any:
 
 
 def _context(model: Model) -> dict[str, Any]:
-    names = _names(model)
+    names, gradient = _names(model), declaration.gradient(model)
     return {
         "legend": [f"{name} = {symbol.name}" for symbol, name in names.items() if symbol != declaration.draw_symbol],
         "loss_text": str(model.loss),
         "link_text": str(model.link),
         "noise_text": str(model.noise),
-        "xs": [f"x{i}" for i in range(model.n_student)],
-        "gs": [f"g{i}" for i in range(model.n_student)],
-        "ss": [f"s{i}" for i in range(model.n_teacher)],
-        "ps": [f"p{i}" for i in range(len(model.parameters))],
-        "zeros": ["0.0"] * model.n_teacher,
-        "gradient": block(declaration.gradient(model), names),
+        "gradient": block(gradient, names),
         "loss": block((model.loss,), names),
         "expected": block((declaration.expected_loss(model),), names),
         "noise": _noise(model, names),
         "noise_branches": _branches(declaration.noise_chances(model), names),
         "label": _label(model, names),
-        "declared_code": sources(*declaration.gradient(model), declaration.expected_loss(model), model.loss),
+        "declared_code": sources(*gradient, declaration.expected_loss(model), model.loss),
         "label_branches": _branches(declaration.label_chances(model), names),
     }
 
 
 def _names(model: Model) -> dict[Symbol, str]:
-    names = {symbol: f"x{i}" for i, symbol in enumerate(model.students)}
-    names |= {symbol: f"s{i}" for i, symbol in enumerate(model.teachers)}
+    arrays = {"x": model.students, "s": model.teachers, "p": model.parameters, "theta": model.trained}
+    names = {symbol: f"{array}[{i}]" for array, symbols in arrays.items() for i, symbol in enumerate(symbols)}
     if model.label is not None:
         names[model.label] = "y"
     if model.noise_symbol is not None:
         names[model.noise_symbol] = "e"
-    names |= {symbol: f"p{i}" for i, symbol in enumerate(model.parameters)}
     return names | {declaration.draw_symbol: "z"}
 
 

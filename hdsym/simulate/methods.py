@@ -21,18 +21,22 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Observation:
-    """B = W^T K W and W^T W, both (n, n), and the risk if the method knows it without an average over B."""
+    """B = W^T K W and W^T W, both (n, n), the trained scalars, and the risk if the method knows it without B."""
 
     overlaps: Float
     gram: Float
+    trained: Float
     risk: float = np.nan
 
 
 class State(Protocol):
     """One run in progress."""
 
-    def advance(self, rng: np.random.Generator, gamma: Float) -> int:
-        """Take gamma.size steps; -1, or the step that left the finite range, or -2 - step for a label not a number."""
+    def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        """Take gamma.size steps; -1, or the step that left the finite range, or -2 - step for a label not a number.
+
+        `rates` are those of the trained scalars, shape (steps, scalars).
+        """
 
     def observe(self) -> Observation:
         """Statistics of the current weights."""
@@ -40,44 +44,45 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What every step needs besides the weights."""
+    """What every step needs besides the weights: values of the parameters, start of the trained scalars, ..."""
 
     delta: float
     batch: int
-    theta: Float
+    parameters: Float
+    trained: Float
 
 
 class _Weights:
-    """X and X* as rows, shapes (l, d) and (l*, d), in the basis the method works in."""
+    """X and X* as rows, shapes (l, d) and (l*, d), in the basis the method works in; theta the trained scalars."""
 
-    def __init__(self, X: Float, S: Float, eigenvalues: Float) -> None:
+    def __init__(self, settings: Settings, X: Float, S: Float, eigenvalues: Float) -> None:
         self.W = np.ascontiguousarray(np.concatenate([X, S]))
         self.X, self.S = self.W[: len(X)], self.W[len(X) :]
+        self.theta = settings.trained.copy()
         self.eigenvalues = eigenvalues
         self.gradient = np.zeros_like(self.X)
 
-    def statistics(self, kernels: Kernels, rotated: Float) -> tuple[Float, Float]:
-        """B and W^T W from W in the eigenbasis, `rotated`, shape (n, d)."""
+    def statistics(self, kernels: Kernels, rotated: Float) -> tuple[Float, Float, Float]:
+        """B, W^T W and theta, from W in the eigenbasis, `rotated`, shape (n, d)."""
         n = len(rotated)
         overlaps, gram = np.empty((n, n)), np.empty((n, n))
         kernels.overlaps(rotated, self.eigenvalues, overlaps)
         kernels.overlaps(rotated, np.ones_like(self.eigenvalues), gram)
-        return overlaps, gram
+        return overlaps, gram, self.theta.copy()
 
 
 class Direct(_Weights):
-    """Fresh Gaussian data in the eigenbasis: O(d) work per sample for every covariance."""
+    """Fresh Gaussian data in the eigenbasis: O(n d) work per sample for every covariance."""
 
     def __init__(self, kernels: Kernels, settings: Settings, X: Float, S: Float, eigenvalues: Float) -> None:
-        super().__init__(X, S, eigenvalues)
+        super().__init__(settings, X, S, eigenvalues)
         self.kernels, self.settings = kernels, settings
         self.root, self.sample = np.sqrt(eigenvalues), np.empty_like(eigenvalues)
 
-    def advance(self, rng: np.random.Generator, gamma: Float) -> int:
-        s = self.settings
-        return self.kernels.direct(
-            rng, self.root, self.X, self.S, self.sample, self.gradient, gamma, s.delta, s.batch, s.theta
-        )
+    def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        s, weights = self.settings, (self.X, self.S, self.theta)
+        work = (self.sample, self.gradient)
+        return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, s.delta, s.batch, s.parameters)
 
     def observe(self) -> Observation:
         return Observation(*self.statistics(self.kernels, self.W))
@@ -96,20 +101,21 @@ class Rows(_Weights):
         rows: tuple[Float, Float],
     ) -> None:
         X, S = (np.ascontiguousarray(part @ basis.T) for part in weights)
-        super().__init__(X, S, eigenvalues)
+        super().__init__(settings, X, S, eigenvalues)
         self.kernels, self.settings, self.basis = kernels, settings, basis
         self.features, self.labels = rows
+        self.zero = np.zeros(len(S))  # the label is given: no teacher speaks
 
-    def advance(self, rng: np.random.Generator, gamma: Float) -> int:
-        s = self.settings
-        return self.kernels.data(
-            rng, self.features, self.labels, self.X, self.gradient, gamma, s.delta, s.batch, s.theta
-        )
+    def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        s, weights = self.settings, (self.X, self.zero, self.theta)
+        rows = (self.features, self.labels)
+        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, s.delta, s.batch, s.parameters)
 
     def observe(self) -> Observation:
         rotated = np.empty_like(self.W)
         self.kernels.rotate(self.basis, self.W, rotated)
-        risk = self.kernels.empirical(self.features, self.labels, self.X, self.settings.theta)
+        weights = (self.X, self.zero, self.theta)
+        risk = self.kernels.empirical(self.features, self.labels, *weights, self.settings.parameters)
         return Observation(*self.statistics(self.kernels, rotated), risk)
 
 
@@ -117,18 +123,21 @@ Factory = Callable[[], State]
 """Makes the state of one run at t = 0."""
 
 
-def make(method: str, model: Model, problem: Problem, kernels: Kernels, theta: Float) -> Factory:
-    """How runs of a method begin.
+def make(method: str, model: Model, problem: Problem, kernels: Kernels) -> Factory:
+    """How runs of a method begin, for an explicit model.
 
     Raises
     ------
     SimulationError
         For an unknown method, or one that the problem or the model does not permit.
+    ParameterError
+        If a parameter, or the start of a trained scalar, has no value.
     """
     if method not in METHODS:
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
-    settings = Settings(problem.delta, problem.batch_size, theta)
-    return METHODS[method](model, problem, kernels, settings)
+    values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
+    arrays = (np.array(list(part.values()), dtype=np.float64) for part in values)
+    return METHODS[method](model, problem, kernels, Settings(problem.delta, problem.batch_size, *arrays))
 
 
 def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Factory:

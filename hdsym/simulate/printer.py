@@ -28,6 +28,7 @@ _CALLS: dict[type, str] = {
     sp.Min: "min",
     sp.sign: "sign",
     sp.Heaviside: "heaviside",
+    sp.KroneckerDelta: "kronecker",
     sigmoid: "sigmoid",
     softplus: "softplus",
     log_ndtr: "log_ndtr",

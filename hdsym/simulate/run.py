@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -14,9 +14,12 @@ from ..schedule import LearningRate
 from . import streams
 from .methods import Factory, Observation
 
-__all__ = ["Job", "Record", "make_rates", "run"]
+__all__ = ["Job", "Record", "make_rates", "run", "stacked_rates"]
 
 Float = NDArray[np.float64]
+Rates = Callable[[int, int], Float]
+"""Rates of the steps first, ..., first + count - 1."""
+
 BOUND = 1e200
 """Squared norms beyond this end a run: the weights are beyond 1e100."""
 
@@ -34,33 +37,39 @@ class Job:
         Makes the state at t = 0.
     rates:
         gamma at the steps first, ..., first + count - 1; shape (count,).
+    trained_rates:
+        The same for the trained scalars, shape (count, scalars).
     steps:
         (T,) recorded steps.
     block:
         Most steps between two looks at the clock.
-    n, d:
-        Number of preactivations and of coordinates.
+    d:
+        Number of coordinates.
     """
 
     begin: Factory
-    rates: Callable[[int, int], Float]
+    rates: Rates
+    trained_rates: Rates
     steps: NDArray[np.int64]
     block: int
-    n: int
     d: int
 
 
 @dataclass(frozen=True)
 class Record:
-    """Overlaps and W^T W (T, n, n) and risk (T,) of a run; NaN from the time `diverged` on (NaN: it never did)."""
+    """Overlaps and W^T W (T, n, n), trained scalars (T, scalars) and risk (T,) of a run.
+
+    NaN from the time `diverged` on (NaN: it never did).
+    """
 
     overlaps: Float
     gram: Float
+    trained: Float
     risk: Float
     diverged: float
 
 
-def make_rates(learning_rate: LearningRate, d: int, block: int) -> Callable[[int, int], Float]:
+def make_rates(learning_rate: LearningRate, d: int, block: int) -> Rates:
     """The schedule in blocks. Runs share the latest blocks of a Python function, which is slow to evaluate."""
     if learning_rate.value is not None:
         constant = np.full(block, learning_rate.value)
@@ -72,6 +81,20 @@ def make_rates(learning_rate: LearningRate, d: int, block: int) -> Callable[[int
     return rates if learning_rate.expr is not None else lru_cache(maxsize=max(4, _SHARED // block))(rates)
 
 
+def stacked_rates(learning_rates: Sequence[LearningRate], d: int, block: int) -> Rates:
+    """Several schedules side by side, shape (count, schedules); equal ones are evaluated once."""
+    made = {id(rate): make_rates(rate, d, block) for rate in learning_rates}
+
+    def rates(first: int, count: int) -> Float:
+        columns = {key: rate(first, count) for key, rate in made.items()}
+        result = np.empty((count, len(learning_rates)))
+        for j, rate in enumerate(learning_rates):
+            result[:, j] = columns[id(rate)]
+        return result
+
+    return rates
+
+
 def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], cancelled: Callable[[], bool]) -> Record:
     """Simulate one run; `tick` is told the steps done so far, `cancelled` is asked between blocks.
 
@@ -80,13 +103,12 @@ def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], can
     SimulationError
         If the label is not a number, for instance because a probability leaves [0, 1].
     """
-    T, n = job.steps.size, job.n
-    record = Record(np.full((T, n, n), np.nan), np.full((T, n, n), np.nan), np.full(T, np.nan), np.nan)
     rng, state, k = streams.generator(seed), job.begin(), 0
+    record = _blank(job.steps.size, state.observe())
     for index, target in enumerate(job.steps.tolist()):
         while k < target and not cancelled():
             count = min(job.block, target - k)
-            code = state.advance(rng, job.rates(k, count))
+            code = state.advance(rng, job.rates(k, count), job.trained_rates(k, count))
             if code != -1:
                 tick(int(job.steps[-1]))
                 return _stopped(record, code, k, job.d)
@@ -96,13 +118,20 @@ def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], can
         if not _finite(seen):
             tick(int(job.steps[-1]))
             return replace(record, diverged=k / job.d)
-        record.overlaps[index], record.gram[index], record.risk[index] = seen.overlaps, seen.gram, seen.risk
+        record.overlaps[index], record.gram[index] = seen.overlaps, seen.gram
+        record.trained[index], record.risk[index] = seen.trained, seen.risk
     return record
+
+
+def _blank(T: int, seen: Observation) -> Record:
+    n, scalars = len(seen.overlaps), len(seen.trained)
+    overlaps, gram = np.full((2, T, n, n), np.nan)
+    return Record(overlaps, gram, np.full((T, scalars), np.nan), np.full(T, np.nan), np.nan)
 
 
 def _finite(seen: Observation) -> bool:
     # a NaN fails every comparison; a risk of NaN means that the method leaves it to the average over B
-    inside = np.all(np.abs(seen.overlaps) <= BOUND) and np.all(np.abs(seen.gram) <= BOUND)
+    inside = all(np.all(np.abs(array) <= BOUND) for array in (seen.overlaps, seen.gram, seen.trained))
     return bool(inside and not np.isinf(seen.risk))
 
 

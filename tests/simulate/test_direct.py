@@ -118,7 +118,7 @@ def test_bernoulli_labels_have_the_declared_frequency():
     module = __import__("sys").modules[kernels.build(hd.zoo.logistic("bernoulli")).path.stem]
     rng = streams.generator(np.random.SeedSequence(4))
     for value in (-800.0, -2.0, 0.0, 1.0, 800.0):
-        labels = [module.draw_label(rng, value, 0.0) for _ in range(20_000)]
+        labels = [module.draw_label(rng, np.array([value]), 0.0, np.empty(0)) for _ in range(20_000)]
         p = float(expit(value))
         assert set(labels) <= {0.0, 1.0}
         assert abs(np.mean(labels) - p) <= 4.5 * math.sqrt(p * (1 - p) / 20_000)

@@ -10,7 +10,8 @@ from scipy.special import expit
 
 import hdsym as hd
 from hdsym.simulate.kernels import build
-from hdsym.simulate.risk import population_risk, rule, triangular_factor
+from hdsym.simulate.quasirandom import rule
+from hdsym.simulate.risk import Averager, triangular_factor
 
 x, s, y, eps = hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps")
 
@@ -24,8 +25,9 @@ def _overlaps() -> np.ndarray:
 
 
 def _risk(model: hd.Model, **parameters: float) -> np.ndarray:
-    theta = np.array(list(model.parameter_values(parameters).values()))
-    return population_risk(build(model).population, model, _overlaps(), theta, 2)
+    values = np.array(list(model.parameter_values(parameters).values()))
+    overlaps = _overlaps()
+    return Averager(build(model).population, model, values, 2)(overlaps, np.empty((len(overlaps), 0)))
 
 
 B = _overlaps()
@@ -83,7 +85,7 @@ def test_noise_inside_a_nonlinear_loss():
 def test_unknown_overlaps_stay_unknown():
     model = hd.zoo.least_squares()
     stack = np.stack([np.eye(2), np.full((2, 2), np.nan), 2 * np.eye(2)])[None]
-    values = population_risk(build(model).population, model, stack, np.zeros(1), 1)
+    values = Averager(build(model).population, model, np.zeros(1))(stack, np.empty((1, 3, 0)))
     assert values.shape == (1, 3)
     np.testing.assert_allclose(values, [[1.0, np.nan, 2.0]])
 

@@ -1,0 +1,60 @@
+"""What every start answers: which weights, which Gram matrices, for how many directions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DeclarationError
+from .spectrum import Spectrum
+
+__all__ = ["Start", "check_fits"]
+
+Float = NDArray[np.float64]
+
+
+class Start(ABC):
+    """Weights at t = 0. Made by :func:`random`, :func:`arrays` or :func:`overlaps`."""
+
+    @abstractmethod
+    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
+        """X0 (d, l) and X* (d, l*) in the eigenbasis of K, in coordinate order; entries O(d^-1/2).
+
+        Raises
+        ------
+        DeclarationError
+            If the spectrum has no dimension, or the sizes do not fit.
+        """
+
+    @property
+    @abstractmethod
+    def directions(self) -> tuple[int | None, int | None]:
+        """Numbers of student and teacher directions; ``None`` where the start serves any number."""
+
+    @abstractmethod
+    def check(self, spectrum: Spectrum) -> None:
+        """Raise :class:`DeclarationError` if the start cannot belong to the spectrum."""
+
+    def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
+        """G_j = W^T P_j W for each level of the spectrum, shape (m, n, n), O(1) when summed over j.
+
+        Exact for the very arrays that :meth:`weights` returns, where the start fixes arrays.
+        """
+        W = np.concatenate(self.weights(spectrum, n_student, n_teacher), axis=1)
+        level, m, n = spectrum.level_of_coordinate(), len(spectrum.levels), W.shape[1]
+        G = np.empty((m, n, n))
+        for a in range(n):
+            for b in range(a, n):
+                G[:, a, b] = G[:, b, a] = np.bincount(level, weights=W[:, a] * W[:, b], minlength=m)
+        return G
+
+
+def check_fits(d: int, n_student: int, n_teacher: int) -> None:
+    """Raise :class:`DeclarationError` if there are more directions than dimensions."""
+    if n_student + n_teacher > d:
+        raise DeclarationError(
+            f"{n_student} student and {n_teacher} teacher directions do not fit into d = {d} dimensions",
+            remedy="raise d, or declare fewer directions",
+        )
