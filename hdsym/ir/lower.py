@@ -24,7 +24,7 @@ from .nodes import (
     RuleNote,
     Statement,
 )
-from .stable import stabilise
+from .stable import stabilise, with_inverse_mills
 
 if TYPE_CHECKING:
     from ..derive.pipeline import Formulas
@@ -160,7 +160,8 @@ def _plans(integrals: list[GaussianIntegral], names: dict[Expr, Symbol], values:
         position += count + count**2
         forms = features(node.integrand, node.variables)
         slopes, waves = growth(node.integrand, node.variables), frequency(node.integrand, node.variables)
-        plans.append(Integral(names[node], node.integrand, node.variables, mean, cov, forms, slopes, waves))
+        integrand = with_inverse_mills(node.integrand)
+        plans.append(Integral(names[node], integrand, node.variables, mean, cov, forms, slopes, waves))
     return plans
 
 

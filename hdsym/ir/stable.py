@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..cas import Expr, sp
-from ..special import owens_t
+from ..special import log_ndtr, owens_t
 
-__all__ = ["bounded", "clipped", "floored", "stabilise", "weighted"]
+__all__ = ["bounded", "clipped", "floored", "inverse_mills", "stabilise", "weighted", "with_inverse_mills"]
 
 _ROUNDING = sp.Float("1e-16")
 _TINY = sp.Float("1e-300")
@@ -64,6 +64,31 @@ class bounded(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = printer._print(self.args[0])
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
+
+
+class inverse_mills(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
+    """phi(u) / Phi(u) = (log Phi)'(u): in the tail, where it is close to -u, to all digits."""
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+
+def with_inverse_mills(expr: Expr) -> Expr:
+    """exp(-n u^2 / 2 - n log Phi(u)) in terms of phi / Phi: as written, a small difference of large exponents."""
+    return expr.replace(sp.exp, _to_inverse_mills) if expr.has(log_ndtr) else expr
+
+
+def _to_inverse_mills(exponent: Expr) -> Expr:
+    factors = []
+    for term in sp.Add.make_args(exponent):
+        coefficient, rest = term.as_coeff_Mul()
+        if isinstance(rest, log_ndtr) and coefficient.is_Integer and coefficient < 0:
+            u = rest.args[0]
+            left = sp.expand(exponent - term - coefficient * u**2 / 2)
+            if len(sp.Add.make_args(left)) < len(sp.Add.make_args(sp.expand(exponent))):
+                exponent = left
+                factors.append((sp.sqrt(2 * sp.pi) * inverse_mills(u)) ** -coefficient)
+    return sp.Mul(sp.exp(exponent), *factors)
 
 
 def stabilise(expr: Expr) -> Expr:
