@@ -139,11 +139,31 @@ def _order(factor: Expr, variance: Expr) -> int:
     """How a factor may vanish with a variance v: 1 like a covariance c <= sqrt(v v'), 2 like v v' - c^2, 0 never."""
     if factor.is_number:
         return 0
+    if _not_above(factor, variance):
+        return 2
     terms = sp.Add.make_args(factor)
     known = any(variance in sp.Mul.make_args(term) for term in terms)
     rest = (f for term in terms if variance not in sp.Mul.make_args(term) for f in sp.Mul.make_args(term))
     squares = all(f.is_number or (isinstance(f, sp.Pow) and f.exp.is_even) for f in rest)
     return 2 if known and squares else 1
+
+
+def _not_above(factor: Expr, variance: Expr) -> bool:
+    """Whether 0 <= factor <= variance (up to a number), as for B11 B22 - B12^2 and B11 B22 - B12^2 + B11."""
+    if not all(map(_is_monomial, (*sp.Add.make_args(factor), *sp.Add.make_args(variance)))):
+        return False  # nothing is expanded here: formulas can be large
+    squares, others = ([t for t in sp.Add.make_args(e) if not t.is_nonnegative] for e in (factor, variance))
+    if len(squares) != 1 or len(others) != 1 or not (-squares[0]).is_nonnegative:
+        return False
+    ratio = others[0] / squares[0]
+    if not (ratio.is_number and ratio.is_positive):
+        return False
+    excess = sp.Add(variance, *(-ratio * term for term in sp.Add.make_args(factor)))
+    return all(term.is_nonnegative for term in sp.Add.make_args(excess))
+
+
+def _is_monomial(expr: Expr) -> bool:
+    return all(f.is_number or f.as_base_exp()[0].is_Symbol for f in sp.Mul.make_args(expr))
 
 
 def _is_root(expr: Expr) -> bool:
