@@ -146,9 +146,7 @@ def sympy_stats() -> None:
 
 
 if __name__ == "__main__":
-    print(
-        f"{len(INTEGRANDS)} integrands: time to derive, form, operations, one covariance, one of a batch (10,000; 200 where 2-D or more), error"
-    )
+    print(f"{len(INTEGRANDS)} integrands: time to derive, form, operations, one covariance, one of a batch, error")
     times = [row(integrand) for integrand in INTEGRANDS]
     times.sort()
     fast = sum(took < 0.2 for took in times) / len(times)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..ir.stable import bounded, clipped, floored, weighted
+from ..ir.stable import bounded, clipped, floored, inverse_mills, weighted
 from ..special import log_ndtr, logsumexp, offzero, owens_t, sigmoid, softplus
 from ..userfunction import UserFunction
 
@@ -123,6 +123,9 @@ class NumpyPrinter:
     def _user(self, expr: Expr) -> tuple[str, int]:
         return f"{type(expr).__name__}({self(expr.args[0])})", _ATOM
 
+    def _inverse_mills(self, expr: Expr) -> tuple[str, int]:
+        return f"np.sqrt(2.0 / np.pi) / special.erfcx(-({self(expr.args[0])}) / np.sqrt(2.0))", _PRODUCT
+
     def _clipped(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
 
@@ -157,6 +160,7 @@ class NumpyPrinter:
         UserFunction: _user,
         clipped: _clipped,
         floored: _floored,
+        inverse_mills: _inverse_mills,
         weighted: _weighted,
         bounded: _bounded,
         offzero: _offzero,

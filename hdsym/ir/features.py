@@ -17,20 +17,16 @@ def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, .
     Empty where the trapezoidal rule of :mod:`templates` serves without being told: no kink, every function centred at
     zero with a slope of at most two, nothing that grows.
     """
-    found: dict[tuple[Expr, ...], Feature] = {}
+    found: dict[tuple[Any, ...], Feature] = {}
     for node in sorted(integrand.atoms(sp.Function, sp.exp), key=sp.default_sort_key):
         sharp = isinstance(node, sp.sign | sp.Abs)
         for argument in _switches(node, variables):
             form = _form(argument, variables, sharp)
             if form is None:
                 continue
-            key = (*form.coefficients, form.constant)
-            mirrored = tuple(-c for c in key)
-            known = found.get(key) or found.get(mirrored)
-            if known is None:
-                found[key] = form
-            elif sharp and not known.sharp:
-                found.pop(key, None), found.pop(mirrored, None)
+            key = (*form.coefficients, form.constant, sharp)  # a kink may have a smooth function change beside it
+            mirrored = (*(-c for c in key[:-1]), sharp)
+            if key not in found and mirrored not in found:
                 found[key] = form
     forms = tuple(found.values())
     if len(variables) > 2:

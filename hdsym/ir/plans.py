@@ -9,7 +9,7 @@ from ..expectation.integral import GaussianIntegral
 from ..expectation.separate import separated
 from .features import features, frequency, growth, steepness
 from .nodes import Feature, Integral
-from .stable import stabilise
+from .stable import stabilise, with_inverse_mills
 
 __all__ = ["Prepared", "integrals_in", "prepare"]
 
@@ -60,7 +60,7 @@ class Prepared:
         factors = separated(self.integrand, variables) if size > 2 else ()
         return Integral(
             target,
-            self.integrand,
+            with_inverse_mills(self.integrand),
             variables,
             tuple(mean),
             tuple(cov),
@@ -69,7 +69,7 @@ class Prepared:
             moved(frequency(self.integrand, variables)),
             self.arguments,
             tuple(values),
-            tuple(factor for factor, _ in factors),
+            tuple(with_inverse_mills(factor) for factor, _ in factors),
             tuple(len(own) for _, own in factors),
             steepness(self.integrand),
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..cas import Expr, sp
-from ..special import owens_t
+from ..special import log_ndtr, owens_t
 
-__all__ = ["bounded", "clipped", "floored", "stabilise", "weighted"]
+__all__ = ["bounded", "clipped", "floored", "inverse_mills", "stabilise", "weighted", "with_inverse_mills"]
 
 _ROUNDING = sp.Float("1e-16")
 _TINY = sp.Float("1e-300")
@@ -66,6 +66,31 @@ class bounded(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the
         return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
 
 
+class inverse_mills(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
+    """phi(u) / Phi(u) = (log Phi)'(u): in the tail, where it is close to -u, to all digits."""
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+
+def with_inverse_mills(expr: Expr) -> Expr:
+    """exp(-n u^2 / 2 - n log Phi(u)) in terms of phi / Phi: as written, a small difference of large exponents."""
+    return expr.replace(sp.exp, _to_inverse_mills) if expr.has(log_ndtr) else expr
+
+
+def _to_inverse_mills(exponent: Expr) -> Expr:
+    factors = []
+    for term in sp.Add.make_args(exponent):
+        coefficient, rest = term.as_coeff_Mul()
+        if isinstance(rest, log_ndtr) and coefficient.is_Integer and coefficient < 0:
+            u = rest.args[0]
+            left = sp.expand(exponent - term - coefficient * u**2 / 2)
+            if len(sp.Add.make_args(left)) < len(sp.Add.make_args(sp.expand(exponent))):
+                exponent = left
+                factors.append((sp.sqrt(2 * sp.pi) * inverse_mills(u)) ** -coefficient)
+    return sp.Mul(sp.exp(exponent), *factors)
+
+
 def stabilise(expr: Expr) -> Expr:
     """The formula as it is evaluated.
 
@@ -114,11 +139,31 @@ def _order(factor: Expr, variance: Expr) -> int:
     """How a factor may vanish with a variance v: 1 like a covariance c <= sqrt(v v'), 2 like v v' - c^2, 0 never."""
     if factor.is_number:
         return 0
+    if _not_above(factor, variance):
+        return 2
     terms = sp.Add.make_args(factor)
     known = any(variance in sp.Mul.make_args(term) for term in terms)
     rest = (f for term in terms if variance not in sp.Mul.make_args(term) for f in sp.Mul.make_args(term))
     squares = all(f.is_number or (isinstance(f, sp.Pow) and f.exp.is_even) for f in rest)
     return 2 if known and squares else 1
+
+
+def _not_above(factor: Expr, variance: Expr) -> bool:
+    """Whether 0 <= factor <= variance (up to a number), as for B11 B22 - B12^2 and B11 B22 - B12^2 + B11."""
+    if not all(map(_is_monomial, (*sp.Add.make_args(factor), *sp.Add.make_args(variance)))):
+        return False  # nothing is expanded here: formulas can be large
+    squares, others = ([t for t in sp.Add.make_args(e) if not t.is_nonnegative] for e in (factor, variance))
+    if len(squares) != 1 or len(others) != 1 or not (-squares[0]).is_nonnegative:
+        return False
+    ratio = others[0] / squares[0]
+    if not (ratio.is_number and ratio.is_positive):
+        return False
+    excess = sp.Add(variance, *(-ratio * term for term in sp.Add.make_args(factor)))
+    return all(term.is_nonnegative for term in sp.Add.make_args(excess))
+
+
+def _is_monomial(expr: Expr) -> bool:
+    return all(f.is_number or f.as_base_exp()[0].is_Symbol for f in sp.Mul.make_args(expr))
 
 
 def _is_root(expr: Expr) -> bool:
