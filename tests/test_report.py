@@ -202,7 +202,7 @@ def test_everything_from_outside_is_escaped(setup) -> None:
 def test_every_function_becomes_mathml(name: str) -> None:
     u, v = sp.symbols("u v", real=True)
     function = KNOWN[name] if name in KNOWN else getattr(sp, name)
-    many = {"Max": 2, "Min": 2, "atan2": 2, "logsumexp": 3}
+    many = {"Max": 2, "Min": 2, "KroneckerDelta": 2, "atan2": 2, "logsumexp": 3}
     value = function(*(u, v, u * v)[: many[name]]) if name in many else function(u * v - 1)
     for expr in (value, sp.sqrt(2) * value**3 / 7, sp.exp(-(u**2) / 2) * (1 - value)):
         text = str(formula("f", expr))
