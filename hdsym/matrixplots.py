@@ -57,7 +57,7 @@ def _image(ax: Any, matrix: xr.DataArray, n_student: int, largest: float) -> Any
     if few:
         for (i, j), value in np.ndenumerate(matrix.values):
             colour = "white" if abs(value) > 0.6 * largest else "black"
-            ax.text(j, i, f"{value:.2g}", ha="center", va="center", fontsize=6, color=colour)
+            ax.text(j, i, f"{round(float(value), 2) + 0.0:.2f}", ha="center", va="center", fontsize=6, color=colour)
     return image
 
 
