@@ -19,7 +19,7 @@ __all__ = ["ACTIVATIONS", "committee", "mixed_regression", "multiclass_logistic"
 _HN = "E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, Hitting the High-Dimensional Notes, arXiv:2308.08977"
 _SAAD_SOLLA = "D. Saad, S. A. Solla, On-line learning in soft committee machines, Phys. Rev. E 52 (1995) 4225"
 _GOLDT = (
-    "S. Goldt, M. S. Advani, A. M. Saxe, F. Krzakala, L. Zdeborova, Dynamics of stochastic gradient descent for "
+    "S. Goldt, M. S. Advani, A. M. Saxe, F. Krzakala, L. Zdeborová, Dynamics of stochastic gradient descent for "
     "two-layer neural networks in the teacher-student setup, arXiv:1906.08632"
 )
 _YI = "X. Yi, C. Caramanis, S. Sanghavi, Alternating minimization for mixed linear regression, arXiv:1310.3745"
