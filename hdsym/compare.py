@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import checks
+from .entries import entries, label
 from .errors import ComparisonError
 from .results import Ensemble, Trajectory
 from .signflip import flip_test
@@ -65,8 +66,9 @@ def compare(
         tenth of the runs diverge while the theory is finite, the others are compared; if more do, that is a
         disagreement, and the times before the first divergence are compared.
     statistics:
-        Names of variables of both: ``"risk"``, ``"distance"``, ``"norm"``, ``"cosine"``; of ``"overlaps"`` and
-        ``"gram"`` every entry is compared.
+        Names of variables of both: ``"risk"``, ``"distance"``, ``"norm"``, ``"cosine"``; of ``"overlaps"``, ``"gram"``,
+        ``"cosines"`` and ``"trained"`` every entry is compared. Where a cosine is zero, its absolute value, and with it
+        the ``"specialisation"``, fluctuates to one side by O(d^-1/2): more than the allowance.
     bias:
         Constant of the O(1/d) allowance.
     level:
@@ -106,9 +108,8 @@ def compare(
             "the theory's output times are too coarse to interpolate between: that error is allowed for; solve with "
             "t_eval=runs.time or dense_output=True"
         )
-    dataset = _dataset(
-        _labels(names, path.names), times, theory, simulated, allowed, error, outcome.z.reshape(theory.shape)
-    )
+    labels = [label(path.dataset[name], entry) for name, entry in names]
+    dataset = _dataset(labels, times, theory, simulated, allowed, error, outcome.z.reshape(theory.shape))
     fine = np.linspace(times[0], times[-1], 401)
     dataset = dataset.assign_coords(curve_time=fine)
     dataset["curve"] = (("statistic", "curve_time"), _evaluate(path, names, fine))
@@ -145,7 +146,7 @@ def _check_kinds(path: Any, runs: Any) -> None:
 
 
 def _names(path: Trajectory, runs: Ensemble, statistics: Sequence[str]) -> list[tuple[str, tuple[int, ...]]]:
-    """Variables and, for matrices, entries (row, col) of the upper triangle."""
+    """Variables and, for arrays, their entries; of a symmetric matrix the upper triangle."""
     wanted = (statistics,) if isinstance(statistics, str) else tuple(statistics)
     found: list[tuple[str, tuple[int, ...]]] = []
     for name in wanted:
@@ -154,8 +155,7 @@ def _names(path: Trajectory, runs: Ensemble, statistics: Sequence[str]) -> list[
             raise ComparisonError(f"there is no statistic {name!r} in both", remedy=f"both have: {', '.join(common)}")
         if path.dataset[name].shape[1:] != runs.dataset[name].shape[2:]:
             raise ComparisonError(f"{name} has different sizes in both", remedy="solve and simulate the same model")
-        n = len(path.names) if "row" in path.dataset[name].dims else 0
-        found += [(name, (i, j)) for i in range(n) for j in range(i, n)] if n else [(name, ())]
+        found += [(name, entry) for entry in entries(path.dataset[name].isel(time=0))]
     if not found:
         raise ComparisonError("no statistics are given", remedy='give names, for instance ("risk", "cosine")')
     return found
@@ -240,11 +240,6 @@ def _interpolation_error(path: Trajectory, names: list[tuple[str, tuple[int, ...
     half = np.unique(np.append(np.arange(0, own.size, 2), own.size - 1))
     coarse = Trajectory(path.dataset.drop_vars("grams", errors="ignore").isel(time=half), dense=path.dense)
     return np.asarray(np.abs(_evaluate(coarse, names, times) - _evaluate(path, names, times)), dtype=np.float64)
-
-
-def _labels(names: list[tuple[str, tuple[int, ...]]], preactivations: tuple[str, ...]) -> list[str]:
-    """The names of the statistics, entries by the names of their preactivations: ``overlaps[x,s]``."""
-    return [name + (f"[{','.join(preactivations[k] for k in entry)}]" if entry else "") for name, entry in names]
 
 
 def _dataset(

@@ -8,23 +8,34 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .curves import SIMULATION, THEORY, styled
+
 if TYPE_CHECKING:
     from .results import Ensemble, Trajectory
     from .verdict import Verdict
 
-__all__ = ["figure_bytes", "new_figure", "plot_ensemble", "plot_trajectory", "plot_verdict"]
+__all__ = [
+    "SIMULATION",
+    "THEORY",
+    "figure_bytes",
+    "finish",
+    "legend",
+    "new_figure",
+    "one_axes",
+    "plot_ensemble",
+    "plot_trajectory",
+    "plot_verdict",
+]
 
-THEORY = "#0b3c5d"
-SIMULATION = "#d55e00"
-"""Dark blue and vermillion differ in lightness too: told apart by every kind of colour vision, and in grey."""
-
-_CYCLE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#444444")
-"""Okabe and Ito's colours, for several curves."""
+_LARGE_PANELS = 9
+"""Statistics of a verdict up to which each has a large panel."""
 
 _LOG_RANGE = 20.0
 """Ratio of largest to smallest positive value from which the axis is logarithmic."""
 
 _LABELS = {
+    "aligned_distance": r"aligned distance $\min_\pi \|X_\pi - X^\star\|^2$",
+    "cosines": r"cosines of students and teachers",
     "distance": r"distance $\|X - X^\star\|^2$",
     "norm": r"norm $\|X\|$",
     "teacher_norm": r"norm $\|X^\star\|$",
@@ -32,6 +43,7 @@ _LABELS = {
     "overlaps": r"overlaps $W^\top K W$",
     "gram": r"overlaps $W^\top W$",
     "learning_rate": r"learning rate $\gamma(t)$",
+    "trained": "trained scalars",
 }
 
 
@@ -54,36 +66,37 @@ def figure_bytes(figure: Any, kind: str = "svg") -> bytes:
 
 
 def plot_trajectory(path: Trajectory, ax: Any = None, statistic: str = "risk") -> Any:
-    """A line, or one for each entry of a matrix; returns the new figure, or `ax` if one was given."""
-    figure, axes = _axes(ax)
-    curves = _curves(path.variable(statistic).values, path.names)
-    for k, (entry, values) in enumerate(curves.items()):
-        axes.plot(path.time.values, values, color=_colour(k, len(curves), THEORY), lw=1.8, label=entry or "theory")
-    _finish(axes, statistic, np.concatenate(list(curves.values())))
+    """A line, or one for each entry of an array; returns the new figure, or `ax` if one was given."""
+    figure, axes = one_axes(ax)
+    array = path.variable(statistic)
+    curves = styled(array, path.n_student, THEORY)
+    for curve in curves:
+        axes.plot(
+            path.time.values,
+            curve.of(array),
+            color=curve.colour,
+            lw=curve.width,
+            label=curve.label if curve.entry else "theory",
+        )
+    finish(axes, statistic, array.values.ravel())
     if len(curves) > 1 or ax is not None:
-        _legend(axes)
+        legend(axes)
     return axes if ax is not None else figure
 
 
 def plot_ensemble(runs: Ensemble, ax: Any = None, statistic: str = "risk") -> Any:
-    """Median and 10-90 % band over runs, for each entry of a matrix; returns the new figure, or `ax` if given."""
-    figure, axes = _axes(ax)
-    low, median, high = (_curves(band, runs.names) for band in runs.quantiles(statistic, [0.1, 0.5, 0.9]).values)
-    for k, (entry, values) in enumerate(median.items()):
-        colour = _colour(k, len(median), SIMULATION)
-        label = entry or f"SGD, {runs.runs} runs: median"
-        axes.fill_between(
-            runs.time.values,
-            low[entry],
-            high[entry],
-            color=colour,
-            alpha=0.25,
-            lw=0,
-            label=None if entry else "10-90 %",
+    """Median and 10-90 % band over runs, for each entry of an array; returns the new figure, or `ax` if given."""
+    figure, axes = one_axes(ax)
+    low, median, high = runs.quantiles(statistic, [0.1, 0.5, 0.9])
+    times, alone = runs.time.values, f"SGD, {runs.runs} runs: median"
+    for curve in styled(median, runs.n_student, SIMULATION):
+        band = None if curve.entry else "10-90 %"
+        axes.fill_between(times, curve.of(low), curve.of(high), color=curve.colour, alpha=curve.alpha, lw=0, label=band)
+        axes.plot(
+            times, curve.of(median), color=curve.colour, lw=curve.width, label=curve.label or (alone if band else None)
         )
-        axes.plot(runs.time.values, values, color=colour, lw=1.6, label=label)
-    _finish(axes, statistic, np.concatenate(list(median.values())))
-    _legend(axes)
+    finish(axes, statistic, median.values.ravel())
+    legend(axes)
     return axes if ax is not None else figure
 
 
@@ -93,12 +106,14 @@ def plot_verdict(verdict: Verdict, ax: Any = None) -> Any:
     if ax is not None:
         _compared(ax, data.isel(statistic=0), verdict.runs)
         _finish_time(ax)
-        _legend(ax)
+        legend(ax)
         return ax
     count = int(data.sizes["statistic"])
-    columns = min(count, 3)
+    # many statistics, as the entries of a matrix, are drawn small
+    most, width, height = (3, 4.2, 5.0) if count <= _LARGE_PANELS else (6, 2.6, 3.2)
+    columns = min(count, most)
     blocks = -(-count // columns)
-    figure = new_figure(max(6.4, 4.2 * columns), 5.0 * blocks + 0.4)
+    figure = new_figure(max(6.4, width * columns), height * blocks + 0.4)
     grid = figure.subplots(
         2 * blocks, columns, squeeze=False, sharex=True, gridspec_kw={"height_ratios": [3, 1.4] * blocks}
     )
@@ -135,7 +150,7 @@ def _compared(axes: Any, data: Any, runs: int) -> None:
     style = {"ls": "none", "marker": "o", "ms": 3.5, "mfc": "white", "mew": 1.0}
     axes.plot(times, median, color=SIMULATION, label=f"SGD, {runs} runs: median", zorder=3, **style)
     axes.fill_between(times, low, high, color=SIMULATION, alpha=0.3, lw=0, label="10-90 %", zorder=1)
-    _finish(axes, str(data["statistic"].item()), np.concatenate([curve, median, low]), label_time=False)
+    finish(axes, str(data["statistic"].item()), np.concatenate([curve, median, low]), label_time=False)
 
 
 def _gap(axes: Any, data: Any, bias: float) -> None:
@@ -159,14 +174,16 @@ def _gap(axes: Any, data: Any, bias: float) -> None:
     _despine(axes)
 
 
-def _axes(ax: Any) -> tuple[Any, Any]:
+def one_axes(ax: Any) -> tuple[Any, Any]:
+    """Figure and axes: those of `ax`, or new ones."""
     if ax is not None:
         return ax.figure, ax
     figure = new_figure()
     return figure, figure.subplots()
 
 
-def _finish(axes: Any, statistic: str, values: NDArray[np.float64], *, label_time: bool = True) -> None:
+def finish(axes: Any, statistic: str, values: NDArray[np.float64], *, label_time: bool = True) -> None:
+    """Name the axes, logarithmic where the range of `values` warrants it."""
     axes.set_ylabel(_LABELS.get(statistic, statistic))
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() > 0 and finite.max() > _LOG_RANGE * finite.min():
@@ -188,20 +205,8 @@ def _despine(axes: Any) -> None:
         axes.spines[side].set_visible(False)
 
 
-def _legend(axes: Any) -> None:
+def legend(axes: Any) -> None:
     """Above the axes, where there are no curves."""
     axes.legend(
         loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=3, frameon=False, fontsize="small", borderaxespad=0.1
     )
-
-
-def _colour(k: int, count: int, alone: str) -> str:
-    return alone if count == 1 else _CYCLE[k % len(_CYCLE)]
-
-
-def _curves(values: NDArray[np.float64], names: tuple[str, ...]) -> dict[str, NDArray[np.float64]]:
-    """One curve under the empty name, or one for each entry of the upper triangle, named by its preactivations."""
-    if values.ndim == 1:
-        return {"": values}
-    pairs = [(i, j) for i in range(len(names)) for j in range(i, len(names))]
-    return {f"{names[i]}, {names[j]}": values[..., i, j] for i, j in pairs}

@@ -38,7 +38,17 @@ def _is_pair(expr: Expr) -> bool:
 def _to_abs(expr: Expr) -> Expr:
     first, second = expr.args
     sign = 1 if isinstance(expr, sp.Max) else -1
-    return (first + second + sign * sp.Abs(first - second)) / 2
+    return (first + second + sign * _magnitude(first - second)) / 2
+
+
+def _magnitude(difference: Expr) -> Expr:
+    """The absolute value; of a polynomial that is a product factor by factor: |u^2 - v^2| = |u - v| |u + v|."""
+    if not difference.free_symbols or not difference.is_polynomial(*difference.free_symbols):
+        return sp.Abs(difference)
+    constant, factors = sp.factor_list(difference)
+    if sum(multiplicity for _, multiplicity in factors) < 2:
+        return sp.Abs(difference)
+    return sp.Abs(constant) * sp.Mul(*(sp.Abs(factor) ** multiplicity for factor, multiplicity in factors))
 
 
 def _is_log_cosh(expr: Expr) -> bool:

@@ -120,6 +120,18 @@ class Record:
         """Trained scalars, axes (..., theta), with their names."""
         return self.variable("trained")
 
+    def plot_matrices(self, statistic: str = "overlaps", times: int = 5) -> Any:
+        """A new figure of a matrix ("overlaps", "gram", "cosines") at a few of the times."""
+        from .matrixplots import plot_matrices
+
+        return plot_matrices(self, statistic, times)  # type: ignore[arg-type]  # the two kinds of results are records
+
+    def plot_specialisation(self, ax: Any = None) -> Any:
+        """Plot which student follows which teacher: a new figure, or `ax` with the curves added."""
+        from .matrixplots import plot_specialisation
+
+        return plot_specialisation(self, ax)  # type: ignore[arg-type]  # the two kinds of results are records
+
     def save(self, file: str | os.PathLike[str]) -> Path:
         """Write a netCDF file and return its path; folders are made as needed, an older file is replaced."""
         return storage.write(self.dataset, file, self.kind)

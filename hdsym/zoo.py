@@ -11,8 +11,20 @@ from .labels import Bernoulli
 from .laws import Normal
 from .model import Model
 from .symbols import label, noise, parameter, student, teacher
+from .zoomulti import committee, mixed_regression, multiclass_logistic
 
-__all__ = ["MODELS", "least_squares", "lipschitz_phase_retrieval", "logistic", "phase_retrieval", "probit"]
+__all__ = [
+    "MODELS",
+    "MULTI_INDEX",
+    "committee",
+    "least_squares",
+    "lipschitz_phase_retrieval",
+    "logistic",
+    "mixed_regression",
+    "multiclass_logistic",
+    "phase_retrieval",
+    "probit",
+]
 
 _HN = "E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, Hitting the High-Dimensional Notes, arXiv:2308.08977"
 
@@ -84,4 +96,11 @@ MODELS = {
     "phase_retrieval": phase_retrieval,
     "probit": probit,
 }
-"""Every model of the zoo by name; called without arguments each gives a complete model."""
+"""Every single-index model of the zoo by name; called without arguments each gives a complete model."""
+
+MULTI_INDEX = {
+    "committee": committee,
+    "mixed_regression": mixed_regression,
+    "multiclass_logistic": multiclass_logistic,
+}
+"""The models with several directions, as :data:`MODELS`."""

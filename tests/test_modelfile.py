@@ -324,3 +324,35 @@ def test_every_zoo_model_has_a_file() -> None:
 def test_any_text_reads_or_raises_our_errors(text: str) -> None:
     with pytest.raises(HdsymError):
         read_text("[model]\nloss = '" + text.replace("'", "") + "'\n" + text)
+
+
+SEVERAL = """
+[model]
+loss = "((x1 - s1)**2 + (x2 - s2)**2) / 2"
+symbols = {student = ["x1", "x2"], teacher = ["s1", "s2"]}
+[problem]
+spectrum = {kind = "identity", d = 50}
+start = {kind = "random", rng = 0}
+learning_rate = 0.1
+"""
+
+
+def test_several_students_and_teachers() -> None:
+    file = read_text(SEVERAL)
+    assert [symbol.name for symbol in (*file.model.students, *file.model.teachers)] == ["x1", "x2", "s1", "s2"]
+    assert file.problem.weights(file.model)[0].shape == (50, 2)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('["x1", "x2"]', '["x1", 2]', r"model\.symbols\.student\[1\] is 2, not text"),
+        ('["x1", "x2"]', '["x1", "x 2"]', r"model\.symbols\.student\[1\] is the name 'x 2'"),
+        ('["x1", "x2"]', "[]", r"model\.symbols\.student is empty"),
+        ('["x1", "x2"]', '["x1", "x1"]', "'x1' twice"),
+        ('teacher = ["s1", "s2"]', 'label = ["y1", "y2"]', r"model\.symbols\.label is \['y1', 'y2'\], not text"),
+    ],
+)
+def test_mistakes_in_lists_of_names(old: str, new: str, message: str) -> None:
+    with pytest.raises(FileFormatError, match=message):
+        read_text(SEVERAL.replace(old, new))

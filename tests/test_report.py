@@ -202,7 +202,7 @@ def test_everything_from_outside_is_escaped(setup) -> None:
 def test_every_function_becomes_mathml(name: str) -> None:
     u, v = sp.symbols("u v", real=True)
     function = KNOWN[name] if name in KNOWN else getattr(sp, name)
-    many = {"Max": 2, "Min": 2, "atan2": 2, "logsumexp": 3}
+    many = {"Max": 2, "Min": 2, "KroneckerDelta": 2, "atan2": 2, "logsumexp": 3}
     value = function(*(u, v, u * v)[: many[name]]) if name in many else function(u * v - 1)
     for expr in (value, sp.sqrt(2) * value**3 / 7, sp.exp(-(u**2) / 2) * (1 - value)):
         text = str(formula("f", expr))
@@ -255,6 +255,9 @@ ODD = [
     lambda x, s, y, e, a: hd.Model(hd.functions.logsumexp(x, 2 * x, 0) - y * hd.functions.log_ndtr(x), hd.sigmoid(s)),
     lambda x, s, y, e, a: hd.Model((x - sp.tanh(s)) ** 2 / 2, name="it's <q\"'>"),
     lambda x, s, y, e, a: hd.Model((x - y) ** 2 / 2, sp.sign(s) * e, hd.Rademacher(e), references=("a", "b")),
+    lambda x, s, y, e, a: hd.zoo.multiclass_logistic(3, labels="sampled"),
+    lambda x, s, y, e, a: hd.zoo.mixed_regression(3),
+    lambda x, s, y, e, a: hd.zoo.committee("relu", True).at(K=2, M=1),
 ]
 
 
@@ -267,6 +270,17 @@ def test_recipe_declares_the_same_model(model) -> None:
     exec(declaration(model), scope)  # noqa: S102  # our own text
     assert scope["model"] == model
     assert [p.default for p in scope["model"].parameters] == [p.default for p in model.parameters]
+
+
+def test_recipe_of_a_problem_with_trained_scalars() -> None:
+    model = hd.zoo.committee(trained_second_layer=True).at(K=2, M=1)
+    start = hd.start.random(rng=0, n_student=2)
+    values, rates = {"v1": 0.3, "a1": 2.0}, {"v1": 1 / (1 + hd.t), "v2": 0.5}
+    problem = hd.Problem(hd.spectrum.identity(50), start, 0.1, parameters=values, learning_rates=rates)
+    text = recipe(model, problem, None, from_file=False)
+    scope: dict = {}
+    exec(text.replace("theory", "# theory").replace("path =", "# path ="), scope)  # noqa: S102  # our own text
+    assert scope["problem"].describe() == problem.describe()
 
 
 def test_recipe_repeats_the_numbers(setup) -> None:

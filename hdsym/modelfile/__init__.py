@@ -8,7 +8,7 @@
     references = ["arXiv:2308.08977"]
 
     [model.symbols]                   # the default names
-    student = "x"
+    student = "x"                     # or several: ["x1", "x2"], and teachers alike
     teacher = "s"
     label = "y"
     noise = "eps"

@@ -31,10 +31,12 @@ def read_model(table: Table) -> Model:
     name = table.text("name", "model")
     parameters = _parameters(table.table("parameters", {}))
     roles = _roles(table.table("symbols", {}))
-    names = _names(table, roles, parameters)
+    names = _names(table, [symbol for symbols in roles.values() for symbol in symbols], parameters)
     loss = read_expression(table, "loss", names)
     link = _link(table, names)
-    noise = _noise(table.table("noise"), roles["noise"], parameters) if table.get("noise", None) is not None else None
+    noise = (
+        _noise(table.table("noise"), roles["noise"][0], parameters) if table.get("noise", None) is not None else None
+    )
     references = table.sequence("references", [])
     for index, reference in enumerate(references):
         if not isinstance(reference, str):
@@ -76,10 +78,21 @@ def _zoo(table: Table) -> Model:
     return make(**arguments)
 
 
-def _roles(table: Table) -> dict[str, Symbol]:
-    roles = {role: make(_identifier(table, role, table.text(role, name))) for role, (name, make) in _ROLES.items()}
+def _roles(table: Table) -> dict[str, list[Symbol]]:
+    """Symbols by role; of students and teachers there may be several, ``student = ["x1", "x2"]``."""
+    roles = {role: [make(name) for name in _role_names(table, role, name)] for role, (name, make) in _ROLES.items()}
     table.done()
     return roles
+
+
+def _role_names(table: Table, role: str, default: str) -> list[str]:
+    value = table.get(role, default)
+    if role not in ("student", "teacher") or not isinstance(value, list):
+        return [_identifier(table, role, table.text(role, default))]
+    entries = Table({f"{role}[{i}]": entry for i, entry in enumerate(value)}, table.path, table.file)
+    if not value:
+        raise table.error(role, "is empty", "give at least one name")
+    return [_identifier(entries, key, entries.text(key)) for key in entries.values]
 
 
 def _parameters(table: Table) -> dict[str, Symbol]:
@@ -108,9 +121,9 @@ def _identifier(table: Table, key: str, name: str) -> str:
     return name
 
 
-def _names(table: Table, roles: dict[str, Symbol], parameters: dict[str, Symbol]) -> dict[str, Expr]:
+def _names(table: Table, roles: list[Symbol], parameters: dict[str, Symbol]) -> dict[str, Expr]:
     names: dict[str, Expr] = {}
-    for symbol in (*roles.values(), *parameters.values()):
+    for symbol in (*roles, *parameters.values()):
         if symbol.name in names:
             raise table.error("", f"uses the name {symbol.name!r} twice", "give each symbol and parameter its own name")
         names[symbol.name] = symbol

@@ -8,6 +8,7 @@ from ..cas import Expr, sp
 from ..functions import KNOWN
 from ..labels import Categorical, RandomLabel
 from ..laws import Discrete, Laplace, Normal, StudentT, Uniform
+from ..schedule import LearningRate
 from ..start import OverlapStart, RandomStart
 from ..symbols import Parameter, t
 
@@ -80,6 +81,7 @@ def declaration(model: Model) -> str:
     roles += [("noise", model.noise_symbol)] if model.noise_symbol is not None else []
     lines += [f'{symbol.name} = hd.{role}("{symbol.name}")' for role, symbol in roles]
     lines += [_parameter(parameter) for parameter in model.parameters]
+    lines += [f"{s.name} = hd.Trained({s.name!r}, default={s.default!r})" for s in model.trained]
     link = _label(model.link) if isinstance(model.link, RandomLabel) else None
     lines += ["model = hd.Model(", f"    loss={_code(model.loss)},"]
     lines += [f"    link={link or _code(model.link)},"] if model.link is not None else []
@@ -121,16 +123,23 @@ def _law(law: Any) -> str:
 def _problem(problem: Problem) -> str:
     """The problem as a call; what was made from arrays is named in a comment, since a report does not hold it."""
     spectrum, start = _spectrum(problem), _start(problem)
-    rate = problem.learning_rate
-    gamma = None if rate.expr is None else _code(rate.expr) if rate.kind == "expression" else repr(rate.value)
-    if spectrum is None or start is None or gamma is None or problem.data is not None:
+    gamma = _rate(problem.learning_rate)
+    known = None not in (spectrum, start, gamma, *map(_rate, problem.learning_rates.values()))
+    if not known or problem.data is not None:
         described = "; ".join(f"{name}: {value}" for name, value in problem.describe().items())
         return f"problem = ...  # made from arrays or functions that a page cannot hold: {described}"
     extra = {"delta": problem.delta, "batch_size": problem.batch_size, "parameters": dict(problem.parameters)}
-    plain = {"delta": 0.0, "batch_size": 1, "parameters": {}}
+    extra["sizes"] = dict(problem.sizes)
+    plain = {"delta": 0.0, "batch_size": 1, "parameters": {}, "sizes": {}}
     lines = ["problem = hd.Problem(", f"    spectrum={spectrum},", f"    start={start},", f"    learning_rate={gamma},"]
     lines += [f"    {name}={value!r}," for name, value in extra.items() if value != plain[name]]
+    rates = ", ".join(f"{name!r}: {_rate(rate)}" for name, rate in problem.learning_rates.items())
+    lines += [f"    learning_rates={{{rates}}},"] if rates else []
     return "\n".join([*lines, f"    horizon={problem.horizon!r},", ")"])
+
+
+def _rate(rate: LearningRate) -> str | None:
+    return None if rate.expr is None else _code(rate.expr) if rate.kind == "expression" else repr(rate.value)
 
 
 def _spectrum(problem: Problem) -> str | None:
@@ -144,6 +153,8 @@ def _start(problem: Problem) -> str | None:
     start = problem.start
     if isinstance(start, RandomStart):
         values = {"norm": start.norm, "cosine": start.cosine, "teacher_norm": start.teacher_norm, "rng": start.entropy}
+        counts = {"n_student": start.n_student, "n_teacher": start.n_teacher}
+        values |= {name: count for name, count in counts.items() if count is not None}
         return f"hd.start.random({', '.join(f'{name}={value!r}' for name, value in values.items())})"
     if isinstance(start, OverlapStart):
         k, gram = start.n_student, start.gram

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..parametervalues import expanded
 from ..storage import versions
 from ..tables import rows_to_show
 from .numbers import MISSING, number, signed
@@ -68,10 +69,20 @@ def _problem(theory: Derivation, problem: Problem) -> Iterator[Row]:
     yield Row("horizon", number(problem.horizon), "time t = steps / d")
     if problem.data is not None:
         yield Row("data", repr(problem.data), "real rows, drawn with replacement")
-    for parameter in theory.model.parameters:
-        value = problem.parameters.get(parameter.name, parameter.default)
-        default = "" if parameter.name in problem.parameters else ", its default"
-        yield Row(parameter.name, MISSING if value is None else number(value, 6), f"parameter of the model{default}")
+    model = theory.model
+    given = expanded(problem.parameters, model._groups, model.name)
+    for kind, symbols in (("parameter of the model", model.parameters), ("start of a trained scalar", model.trained)):
+        for symbol in symbols:
+            default = "" if symbol.name in given else ", its default"
+            yield Row(symbol.name, _value(given.get(symbol.name, symbol.default)), f"{kind}{default}")
+    for name, rate in problem.learning_rates.items():
+        yield Row(f"learning rate of {name}", rate.describe(), "one step moves by it / d times the derivative")
+
+
+def _value(value: float | tuple[float, ...] | None) -> str:
+    if value is None:
+        return MISSING
+    return ", ".join(number(entry, 6) for entry in value) if isinstance(value, tuple) else number(value, 6)
 
 
 def _solver(path: Trajectory) -> Iterator[Row]:
