@@ -13,10 +13,12 @@ from .errors import DeclarationError, SolveError
 
 if TYPE_CHECKING:
     from .derive import Derivation
+    from .derive.sized import SizedDerivation
     from .problem import Problem
     from .results import Trajectory
+    from .schedule import LearningRate
 
-__all__ = ["METHODS", "Run", "State"]
+__all__ = ["METHODS", "Run", "State", "constant_or_call"]
 
 METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
 """Integrators, those of :func:`scipy.integrate.solve_ivp`."""
@@ -33,10 +35,13 @@ class State:
     ----------
     overlaps, gram:
         B = W^T K W and W^T W, shape (n, n), student first.
+    trained:
+        Trained scalars, shape (count,); ``None`` if the model has none.
     """
 
     overlaps: NDArray[np.float64]
     gram: NDArray[np.float64]
+    trained: NDArray[np.float64] | None
     _risk: Callable[[NDArray[np.float64]], NDArray[np.float64]]
 
     @property
@@ -48,42 +53,58 @@ class State:
 class Run:
     """One integration: the arrays of the problem and the generated right-hand side."""
 
-    def __init__(self, theory: Derivation, problem: Problem, method: str, rtol: float, atol: float) -> None:
+    def __init__(
+        self, theory: Derivation | SizedDerivation, problem: Problem, method: str, rtol: float, atol: float
+    ) -> None:
         if method not in METHODS:
             raise DeclarationError(f"method is {method!r}", remedy=f"choose one of {', '.join(METHODS)}")
         if not (0 < rtol < 1 and np.all(np.asarray(atol) >= 0)):
             raise DeclarationError(f"rtol = {rtol}, atol = {atol}", remedy="give 0 < rtol < 1 and atol >= 0")
-        self.theory, self.problem = theory, problem
+        self.theory: Any = theory  # each kind of run knows its own kind of derivation
+        self.problem = problem
         self.method, self.rtol, self.atol = method, rtol, atol
-        self.parameters = theory.parameter_values(problem.parameters)
+        self.model = problem.explicit(theory.model)
+        self.parameters = self._parameters()
         self.module = theory.module
         self.last: tuple[float, NDArray[np.float64]] = (0.0, np.zeros(0))
-        self.grams = np.asarray(problem.grams(theory.model), dtype=np.float64)
+        self.grams = np.asarray(problem.grams(self.model), dtype=np.float64)
         self.lam = np.asarray(problem.spectrum.levels, dtype=np.float64)
         self.rho = np.asarray(problem.spectrum.fractions, dtype=np.float64)
-        self.rhs = self.module.make_rhs(
+        self.rhs = self._right_hand_side()
+
+    def _parameters(self) -> dict[str, Any]:
+        """Named arguments of the generated functions that do not change in time."""
+        values: dict[str, Any] = self.theory.parameter_values(self.problem.parameters)
+        return values
+
+    def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
+        problem = self.problem
+        result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
             self.lam,
             self.rho,
             self.grams,
-            self._rate(),
+            constant_or_call(problem.learning_rate),
             delta=problem.delta,
             batch=float(problem.batch_size),
             **self.parameters,
         )
+        return result
 
-    def _rate(self) -> Callable[[float], float]:
-        schedule = self.problem.learning_rate
-        if schedule.kind == "constant":
-            value = float(schedule(np.zeros(())))
-            return lambda _: value
-        return lambda time: float(schedule(np.asarray(time, dtype=np.float64)))
+    def _start(self) -> NDArray[np.float64]:
+        """The state at t = 0."""
+        result: NDArray[np.float64] = self.module.pack(self.grams)
+        return result
+
+    def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        """Gram matrices (..., m, n, n) and trained scalars (..., count) of states (..., entries)."""
+        return self.module.unpack(y, self.grams), None
 
     def integrate(
         self, times: NDArray[np.float64], events: list[Callable[..., float]], dense_output: bool
     ) -> Trajectory:
         from scipy.integrate import solve_ivp
 
-        start = self.module.pack(self.grams)
+        start = self._start()
         self.last = (0.0, start)
         self._check_start(start)
         wrapped = [self._event(event) for event in events]
@@ -140,11 +161,14 @@ class Run:
         return wrapped
 
     def _state(self, y: NDArray[np.float64]) -> State:
-        grams = self.module.unpack(y, self.grams)
-        return State(self._overlaps(grams), grams.sum(axis=0), self._risk)
+        grams, trained = self._split(y)
+        return State(self._overlaps(grams), grams.sum(axis=0), trained, lambda B: self._risk(B, trained))
 
-    def _risk(self, overlaps: NDArray[np.float64]) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = self.module.risk(overlaps, **self.parameters)
+    def _risk(
+        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    ) -> NDArray[np.float64]:
+        """h(B) at overlaps (..., n, n) and trained scalars (..., count)."""
+        result: NDArray[np.float64] = self.module.risk(overlaps, **self.parameters, refine=refine)
         return result
 
     def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
@@ -197,7 +221,7 @@ class Run:
     ) -> Trajectory:
         from .results import Trajectory
 
-        model = self.theory.model
+        model = self.model
         arrays = self._arrays(times, states.T)
         self._check_existence(times, arrays["overlaps"])
         return Trajectory.build(
@@ -207,7 +231,7 @@ class Run:
             names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
             trained_names=tuple(symbol.name for symbol in model.trained),
             n_student=model.n_student,
-            attrs=self._attributes(solution, arrays["overlaps"]),
+            attrs=self._attributes(solution, arrays["overlaps"], arrays.get("trained")),
             events=[np.asarray(found) for found in solution.t_events[:n_events]],
             status=int(solution.status),
             message=str(solution.message),
@@ -216,9 +240,9 @@ class Run:
 
     def _arrays(self, times: NDArray[np.float64], states: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """What a trajectory holds at `times` (T,), from states (T, entries * modes)."""
-        grams = self.module.unpack(states, self.grams)
+        grams, trained = self._split(states)
         overlaps = self._overlaps(grams)
-        risk = self._risk(overlaps)
+        risk = self._risk(overlaps, trained)
         arrays = {
             "overlaps": overlaps,
             "grams": grams,
@@ -226,17 +250,21 @@ class Run:
             "risk": risk,
             "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
         }
-        excess = self._excess(risk, overlaps)
+        if trained is not None:
+            arrays["trained"] = trained
+        excess = self._excess(risk, overlaps, trained)
         return arrays if excess is None else {**arrays, "excess_risk": excess}
 
-    def _excess(self, risk: NDArray[np.float64], overlaps: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    def _excess(
+        self, risk: NDArray[np.float64], overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None
+    ) -> NDArray[np.float64] | None:
         """Risk above that of X = X*; ``None`` where student and teacher have different numbers of directions."""
-        students = self.theory.model.n_student
-        if students != self.theory.model.n_teacher:
+        students = self.model.n_student
+        if students != self.model.n_teacher or trained is not None:
             return None
         block = overlaps[..., students:, students:]
         at_target = np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
-        return np.asarray(risk - self._risk(at_target), dtype=np.float64)
+        return np.asarray(risk - self._risk(at_target, None), dtype=np.float64)
 
     def _dense(self, solution: Any) -> Callable[[Any], dict[str, NDArray[np.float64]]] | None:
         """The solution at any times (k,), as :meth:`Trajectory.at` uses it."""
@@ -249,7 +277,9 @@ class Run:
 
         return dense
 
-    def _attributes(self, solution: Any, overlaps: NDArray[np.float64]) -> dict[str, Any]:
+    def _attributes(
+        self, solution: Any, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None
+    ) -> dict[str, Any]:
         problem = self.problem
         return {
             "model": self.theory.model.name,
@@ -259,21 +289,34 @@ class Run:
             "delta": problem.delta,
             "batch_size": problem.batch_size,
             "learning_rate": problem.learning_rate.describe(),
-            "parameters": self.parameters,
+            "parameters": _plain(self.parameters),
             "solver": {
                 "method": self.method,
                 "rtol": self.rtol,
                 "atol": self.atol,
                 "rhs_evaluations": int(solution.nfev),
             },
-            "quadrature_error": self._quadrature_error(overlaps),
+            "quadrature_error": self._quadrature_error(overlaps, trained),
         }
 
-    def _quadrature_error(self, overlaps: NDArray[np.float64]) -> float:
+    def _quadrature_error(self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None) -> float:
         """Largest change of the risk, relative to its scale, when the number of quadrature nodes is doubled."""
         if not self.theory.program.dimensions:
             return 0.0
-        chosen = overlaps[np.unique(np.linspace(0, len(overlaps) - 1, 8).astype(int))]
-        coarse = self.module.risk(chosen, **self.parameters)
-        fine = self.module.risk(chosen, refine=2, **self.parameters)
+        chosen = np.unique(np.linspace(0, len(overlaps) - 1, 8).astype(int))
+        scalars = None if trained is None else trained[chosen]
+        coarse, fine = (self._risk(overlaps[chosen], scalars, refine=refine) for refine in (1, 2))
         return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))
+
+
+def constant_or_call(schedule: LearningRate) -> Callable[[float], float]:
+    """A schedule as the plain function of time that right-hand sides call."""
+    if schedule.kind == "constant":
+        value = float(schedule(np.zeros(())))
+        return lambda _: value
+    return lambda time: float(schedule(np.asarray(time, dtype=np.float64)))
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Arrays as lists, to be stored."""
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}

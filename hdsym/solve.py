@@ -10,9 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from .errors import DeclarationError
 from .integration import METHODS, Run, State
+from .ir.sized import SizedProgram
+from .sizedrun import SizedRun
 
 if TYPE_CHECKING:
     from .derive import Derivation
+    from .derive.sized import SizedDerivation
     from .problem import Problem
     from .results import Trajectory
 
@@ -23,7 +26,7 @@ _POINTS = 201
 
 
 def solve(
-    theory: Derivation,
+    theory: Derivation | SizedDerivation,
     problem: Problem,
     t: float | None = None,
     t_eval: ArrayLike | None = None,
@@ -60,7 +63,8 @@ def solve(
     ParameterError
         For a parameter without a value.
     """
-    run = Run(theory, problem, method, rtol, atol)
+    kind: type[Run] = SizedRun if isinstance(theory.program, SizedProgram) else Run
+    run = kind(theory, problem, method, rtol, atol)
     times = output_times(problem.horizon, t, t_eval)
     return run.integrate(times, _as_list(events), dense_output)
 

@@ -41,6 +41,10 @@ class NumpyPrinter:
     def __call__(self, expr: Expr) -> str:
         return self._print(expr)[0]
 
+    def factor(self, expr: Expr) -> str:
+        """The text of an expression that something is to be multiplied with."""
+        return self._bracket(expr, _PRODUCT)
+
     def _print(self, expr: Expr) -> tuple[str, int]:
         for kind, method in self._METHODS.items():
             if isinstance(expr, kind):

@@ -10,26 +10,33 @@ from typing import Any
 
 from ..errors import CodegenError
 from ..ir.nodes import Function, Program
+from ..ir.sized import SizedProgram
 from ..paths import templates_dir
-from . import numpy_target
+from . import numpy_target, sized_target
 
 __all__ = ["TARGETS", "Target", "render", "render_function"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A language to print: its template folder and entry, and the function that prepares the text fragments."""
+    """A language to print: its template folder, and for programs of fixed and of any size the entry template and the
+    function that prepares the text fragments.
+    """
 
     folder: str
     entry: str
-    context: Callable[[Program], dict[str, Any]]
+    context: Callable[[Any], dict[str, Any]]
+    sized_entry: str
+    sized_context: Callable[[Any], dict[str, Any]]
 
 
-TARGETS: dict[str, Target] = {"numpy": Target("numpy", "module.py.j2", numpy_target.context)}
+TARGETS: dict[str, Target] = {
+    "numpy": Target("numpy", "module.py.j2", numpy_target.context, "sized_module.py.j2", sized_target.context)
+}
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
 
-def render(program: Program, target: str = "numpy") -> str:
+def render(program: Program | SizedProgram, target: str = "numpy") -> str:
     """The text of a stand-alone solver module.
 
     Raises
@@ -41,7 +48,9 @@ def render(program: Program, target: str = "numpy") -> str:
         near = difflib.get_close_matches(str(target), TARGETS, n=1, cutoff=0.0)
         raise CodegenError(f"there is no target {target!r}", remedy=f"the nearest is {near[0]!r}")
     chosen = TARGETS[target]
-    text: str = _environment(chosen.folder).get_template(chosen.entry).render(chosen.context(program))
+    sized = isinstance(program, SizedProgram)
+    template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
+    text: str = _environment(chosen.folder).get_template(template).render(context(program))
     return text.rstrip() + "\n"
 
 

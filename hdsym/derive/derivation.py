@@ -175,8 +175,10 @@ class Derivation:
         return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
 
 
-def derive(model: Model, policy: str = "auto") -> Derivation:
+def derive(model: Any, policy: str = "auto") -> Any:
     """Derive risk, gradient, Fisher matrix and the ODEs for the overlaps of `model`.
+
+    A model with sums over units, or with trained scalars, is derived once for all widths: a :class:`SizedDerivation`.
 
     Parameters
     ----------
@@ -186,10 +188,15 @@ def derive(model: Model, policy: str = "auto") -> Derivation:
         "auto": closed forms where the rules find them, quadrature elsewhere. "exact": an error where there is no
         closed form. "numeric": quadrature throughout (a check of the rules).
 
+    Returns
+    -------
+    Derivation or SizedDerivation
+        The latter for models with sums over units or trained scalars.
+
     Raises
     ------
     DeclarationError
-        If `model` is not a :class:`hdsym.Model`.
+        If `model` is not a :class:`hdsym.Model`, or its loss is no polynomial in its sums over units.
     ExpectationError
         If an expectation does not exist or no permitted rule computes it.
 
@@ -205,4 +212,8 @@ def derive(model: Model, policy: str = "auto") -> Derivation:
     ----------
     E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, arXiv:2308.08977.
     """
+    if getattr(model, "sized", False) or getattr(model, "trained", ()):
+        from .sized import derive_sized
+
+        return derive_sized(model, policy)
     return Derivation(model, formulas(model, policy))

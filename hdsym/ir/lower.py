@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,18 +29,43 @@ from .stable import stabilise
 
 if TYPE_CHECKING:
     from ..derive.pipeline import Formulas
+    from ..expectation.expectation import Expectation
 
-__all__ = ["lower", "lower_function"]
+__all__ = ["code_names", "declaration_lines", "lower", "lower_function", "overlap_symbols", "rule_notes"]
 
 _GENERATED = re.compile(r"[cEGHIBk]\d+")
 """Names the lowering gives to values of its own."""
-_RESERVED = frozenset({"np", "special", "u", "v", "w", "z", "t", "lam", "rho", "rate", "delta", "batch", "refine", "B"})
+_RESERVED = frozenset(
+    {
+        "H",
+        "I",
+        "T",
+        "n",
+        "value",
+        "sizes",
+        "rates",
+        "np",
+        "special",
+        "u",
+        "v",
+        "w",
+        "z",
+        "t",
+        "lam",
+        "rho",
+        "rate",
+        "delta",
+        "batch",
+        "refine",
+        "B",
+    }
+)
 
 
 def lower(model: Model, derived: Formulas) -> Program:
     """The program of a derivation. Deterministic: the same derivation gives the same program in every session."""
     size = model.n_student + model.n_teacher
-    inputs = _overlaps(size)
+    inputs = overlap_symbols(size)
     slots = _parameter_slots(model)
     renamed = {slot.symbol: sp.Symbol(slot.name, real=True) for slot in slots}
     risk = lower_function("risk", inputs, [("risk", (), [("h(B)", derived.risk.expr)])], renamed)
@@ -61,9 +86,9 @@ def lower(model: Model, derived: Formulas) -> Program:
     conditions = tuple(dict.fromkeys(c for _, entry in derived.all() for c in entry.conditions))
     return Program(
         model.name,
-        _declaration(model),
+        declaration_lines(model),
         model.references,
-        _rules(derived),
+        rule_notes(entry for _, entry in derived.all()),
         tuple(symbol.name for symbol in (*model.students, *model.teachers)),
         model.n_student,
         model.n_teacher,
@@ -85,24 +110,31 @@ def _conditions(
     return lower_function("conditions", inputs, [("conditions", (len(pairs),), pairs)], renamed)
 
 
-def _overlaps(size: int) -> tuple[Symbol, ...]:
+def overlap_symbols(size: int) -> tuple[Symbol, ...]:
+    """B11, B12, ..., the upper triangle row by row."""
     matrix = overlap_matrix(size)
     return tuple(matrix[i, j] for i in range(size) for j in range(i, size))
 
 
 def _parameter_slots(model: Model) -> tuple[ParameterSlot, ...]:
-    taken = {symbol.name for symbol in _overlaps(model.n_student + model.n_teacher)}
-    slots = []
-    for parameter in model.parameters:
-        name = parameter.name
-        while keyword.iskeyword(name) or name in _RESERVED or name in taken or _GENERATED.fullmatch(name):
+    names = code_names([parameter.name for parameter in model.parameters])
+    return tuple(ParameterSlot(p, name, p.default) for p, name in zip(model.parameters, names, strict=True))
+
+
+def code_names(wanted: Sequence[str], allowed: frozenset[str] = frozenset()) -> list[str]:
+    """Names as they are in code: an underscore is added to those that generated code uses itself, unless `allowed`."""
+    taken: set[str] = set()
+    names = []
+    for name in wanted:
+        while keyword.iskeyword(name) or name in _RESERVED - allowed or name in taken or _GENERATED.fullmatch(name):
             name += "_"
         taken.add(name)
-        slots.append(ParameterSlot(parameter, name, parameter.default))
-    return tuple(slots)
+        names.append(name)
+    return names
 
 
-def _declaration(model: Model) -> tuple[str, ...]:
+def declaration_lines(model: Model) -> tuple[str, ...]:
+    """The model as text, a line for loss, label and noise."""
     lines = [f"loss  {model.loss}"]
     if isinstance(model.link, Bernoulli):
         lines.append(f"label {model.label} = 1 with probability {model.link.probability}, else 0")
@@ -117,8 +149,9 @@ def _declaration(model: Model) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _rules(derived: Formulas) -> tuple[RuleNote, ...]:
-    notes = dict.fromkeys(rule for _, entry in derived.all() for rule in entry.steps.rules())
+def rule_notes(entries: Iterable[Expectation]) -> tuple[RuleNote, ...]:
+    """The rules used, each once."""
+    notes = dict.fromkeys(rule for entry in entries for rule in entry.steps.rules())
     return tuple(RuleNote(*note) for note in notes)
 
 

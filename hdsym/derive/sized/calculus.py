@@ -1,0 +1,136 @@
+"""Risk, gradient and Fisher matrix of a sized model as lists of unit terms, before anything is averaged.
+
+The gradient matrix is H[a, k] = E[d_a d_k f] / 2 by Price's theorem. Where the two derivatives meet different sums the
+term is valid for every pair (a, k), equal ones included; where they meet in one factor it stands on the diagonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...cas import Expr, average_powers, sp
+from ...expectation.gaussian import Gaussian
+from ...expectation.terms import reduce_signs
+from ...labels import RandomLabel
+from ...laws import Normal
+from ...model import Model
+from .terms import Index, Units, UnitTerm
+
+__all__ = ["Block", "blocks"]
+
+Free = tuple[UnitTerm, tuple[Index, ...]]
+"""A term and those of its indices that are not summed over, in the order of rows and columns."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Part of a quantity: rows and columns run over the units of two members.
+
+    Attributes
+    ----------
+    quantity:
+        "risk", "gradient", "fisher" or "trained".
+    members:
+        Whose units the free indices are; none for the risk, one for trained scalars and for a diagonal.
+    diagonal:
+        Whether rows and columns have one and the same index.
+    terms:
+        What is to be averaged and summed.
+    """
+
+    quantity: str
+    members: tuple[Any, ...]
+    diagonal: bool
+    terms: tuple[Free, ...]
+
+
+def blocks(model: Model) -> list[Block]:
+    """Everything that has to be averaged for `model`.
+
+    Raises
+    ------
+    DeclarationError
+        If the loss is no polynomial in its sums over units.
+    """
+    units = Units()
+    label = {} if model.link is None or isinstance(model.link, RandomLabel) else {model.label: model.link}
+    mean = [_signs_reduced(term) for term in units.terms(model.loss.xreplace(label))]
+    found = [Block("risk", (), False, tuple(_averaged(((term, ()) for term in mean), model)))]
+    slopes = {x: [_pointwise(free) for free in _first(mean, x)] for x in (*model.students, *model.trained)}
+    for x in model.students:
+        first = [(replace(term, body=_reduced(term)), k) for term, k in _first(mean, x)]
+        for r in (*model.students, *model.teachers):
+            off, diagonal = _second(first, r)
+            found.append(Block("gradient", (r, x), False, tuple(_averaged(off, model))))
+            found.append(Block("gradient", (r, x), True, tuple(_averaged(diagonal, model))))
+    for i, x in enumerate(model.students):
+        for z in model.students[i:]:
+            pairs = ((units, one, other) for one in slopes[x] for other in slopes[z])
+            found.append(Block("fisher", (x, z), False, tuple(_averaged((_times(*pair) for pair in pairs), model))))
+    for theta in model.trained:
+        alone = ((term, (k,)) for term, k in slopes[theta])
+        found.append(Block("trained", (theta,), False, tuple(_averaged(alone, model))))
+    return [block for block in found if block.terms or block.quantity == "risk"]
+
+
+def _first(terms: list[UnitTerm], member: Any) -> list[tuple[UnitTerm, Index]]:
+    return [pair for term in terms for pair in term.derivatives(member)]
+
+
+def _second(first: list[tuple[UnitTerm, Index]], member: Any) -> tuple[list[Free], list[Free]]:
+    """Half the second derivatives: where the indices differ, and where they are the same."""
+    off: list[Free] = []
+    diagonal: list[Free] = []
+    for term, k in first:
+        for derivative, a in term.derivatives(member):
+            half = replace(derivative, coefficient=derivative.coefficient / 2)
+            (diagonal if a is k else off).append((half, (k,) if a is k else (a, k)))
+    return off, diagonal
+
+
+def _times(units: Units, first: tuple[UnitTerm, Index], second: tuple[UnitTerm, Index]) -> Free:
+    (one, k), (other, l) = first, second
+    mapping: dict[Index, Index] = {}
+    renewed = units.renewed(other, mapping)
+    return units.joined(one, renewed), (k, mapping.get(l, l))
+
+
+def _gaussian(term: UnitTerm) -> Gaussian:
+    names = tuple(slot.symbol for slot in term.slots if slot.gaussian)
+    return Gaussian(names, (sp.S.Zero,) * len(names), sp.ImmutableMatrix(sp.eye(len(names))))
+
+
+def _signs_reduced(term: UnitTerm) -> UnitTerm:
+    return replace(term, body=_reduced(term))
+
+
+def _reduced(term: UnitTerm) -> Expr:
+    """Ready to be differentiated in the sense of distributions."""
+    return reduce_signs(term.body, _gaussian(term))
+
+
+def _pointwise(pair: tuple[UnitTerm, Index]) -> tuple[UnitTerm, Index]:
+    """The gradient SGD uses: at a kink the two sides' mean, without delta functions."""
+    term, k = pair
+    body = term.body.replace(sp.DiracDelta, lambda *_: sp.S.Zero) if term.body.has(sp.DiracDelta) else term.body
+    return replace(term, body=reduce_signs(body, _gaussian(term))), k
+
+
+def _averaged(terms: Iterable[Free], model: Model) -> list[Free]:
+    """Everything averaged but the preactivations: the label, discrete noise, noise that enters polynomially."""
+    result: list[Free] = []
+    for term, free in terms:
+        body = _over_noise(model.average(term.body), model)
+        result += [(replace(term, body=part), free) for part in sp.Add.make_args(body) if part != 0]
+    return result
+
+
+def _over_noise(body: Expr, model: Model) -> Expr:
+    law = model.noise
+    if law is None or not body.has(law.symbol):
+        return body
+    if body.is_polynomial(law.symbol):
+        return average_powers(body, law.symbol, law.moment)
+    return body if isinstance(law, Normal) else body.xreplace({law.symbol: law.as_normal(law.symbol)})

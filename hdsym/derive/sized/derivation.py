@@ -1,0 +1,220 @@
+"""What :func:`hdsym.derive` returns for a model with sums over units or trained scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ...cas import Expr
+from ...codegen import load_module, render
+from ...errors import DeclarationError
+from ...expectation.rule import Step
+from ...families import Family
+from ...ir.lower_sized import lower_sized
+from ...ir.sized import SizedProgram
+from ...model import Model
+from ...parametervalues import sizes_given
+from . import display
+from .formulas import SizedFormulas, sized_formulas
+
+if TYPE_CHECKING:
+    from ...problem import Problem
+    from ...results import Trajectory
+
+__all__ = ["SizedDerivation", "derive_sized"]
+
+
+@dataclass(frozen=True)
+class SizedDerivation:
+    """The deterministic limit of one-pass SGD on a model with sums over units, for every width.
+
+    Attributes
+    ----------
+    model:
+        The declaration it was derived from.
+    formulas:
+        The kernels, each with its steps, and the sums over units that call them.
+    """
+
+    model: Model
+    formulas: SizedFormulas
+
+    @property
+    def kernels(self) -> dict[str, Expr]:
+        """Each kernel's value in the entries B11, B12, ... of the covariance of its preactivations."""
+        return {name: entry.expr for name, entry in self.formulas.all()}
+
+    @property
+    def risk(self) -> Expr:
+        """The risk as a sympy expression: sums over units of kernels of the overlaps B[i, j]."""
+        return display.risk(self.model, self.formulas)
+
+    @property
+    def exact(self) -> bool:
+        """Whether no kernel needs numerical integration."""
+        return all(entry.exact for _, entry in self.formulas.all())
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        """The tree of rules applied, for every kernel."""
+        return {name: entry.steps for name, entry in self.formulas.all()}
+
+    @cached_property
+    def program(self) -> SizedProgram:
+        """The intermediate representation of the solver."""
+        return lower_sized(self.model, self.formulas)
+
+    @cached_property
+    def source(self) -> str:
+        """The generated numpy module, which is also what :meth:`solve` runs."""
+        return render(self.program)
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The generated module, loaded."""
+        return load_module(self.source)
+
+    def arguments(
+        self, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
+    ) -> dict[str, Any]:
+        """Sizes, parameters and trained scalars as the generated module names them: integers, numbers, arrays.
+
+        Raises
+        ------
+        DeclarationError, ParameterError
+            For a size or a value that is missing or has no meaning.
+        """
+        explicit = self.model.at(sizes)
+        given = dict(parameters or {})
+        trained = {name: value for name, value in given.items() if self._is(name, self.model.trained)}
+        plain = {name: value for name, value in given.items() if name not in trained}
+        values = explicit.parameter_values(plain) | explicit.trained_values(trained)
+        known = sizes_given(self.model, sizes or {}) if self.model.sized else {}
+        numbers: dict[str, Any] = dict(zip(self.program.sizes, known.values(), strict=True))
+        for member, name in self._named():
+            numbers[name] = self._value(member, values, known)
+        return numbers
+
+    def _named(self) -> list[tuple[Any, str]]:
+        """Parameters and trained scalars with their names in code."""
+        families = [p for p in self.model.parameters if isinstance(p, Family)]
+        single = [p for p in self.model.parameters if not isinstance(p, Family)]
+        names = [
+            *(member.name for member in self.program.arrays),
+            *(slot.name for slot in self.program.parameters),
+            *(member.name for member in self.program.trained),
+        ]
+        return list(zip([*families, *single, *self.model.trained], names, strict=True))
+
+    @staticmethod
+    def _is(name: Any, members: tuple[Any, ...]) -> bool:
+        text = str(getattr(name, "name", name))
+        stems = {str(member.name) for member in members}
+        return text in stems or any(isinstance(m, Family) and text.removeprefix(m.name).isdigit() for m in members)
+
+    @staticmethod
+    def _value(member: Any, values: Mapping[str, float], sizes: Mapping[str, int]) -> Any:
+        if not isinstance(member, Family):
+            return values[member.name]
+        count = sizes[member.size.name]
+        return np.array([values[member.element(k).name] for k in range(1, count + 1)])
+
+    def risk_at(
+        self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
+    ) -> NDArray[np.float64]:
+        """h(B) for overlaps of shape (..., n, n); the result has shape (...)."""
+        return self._call("risk", B, parameters, sizes)
+
+    def gradient_at(
+        self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
+    ) -> NDArray[np.float64]:
+        """Dh[:, :l] for overlaps of shape (..., n, n); the result has shape (..., n, l)."""
+        return self._call("gradient", B, parameters, sizes)
+
+    def fisher_at(
+        self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
+    ) -> NDArray[np.float64]:
+        """I(B) for overlaps of shape (..., n, n); the result has shape (..., l, l)."""
+        return self._call("fisher", B, parameters, sizes)
+
+    def trained_gradient_at(
+        self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
+    ) -> NDArray[np.float64]:
+        """E[d_theta f] of the trained scalars for overlaps of shape (..., n, n); shape (..., scalars)."""
+        return self._call("trained_gradient", B, parameters, sizes)
+
+    def _call(
+        self, name: str, B: ArrayLike, parameters: Mapping[Any, Any] | None, sizes: Mapping[Any, int] | None
+    ) -> NDArray[np.float64]:
+        explicit = self.model.at(sizes)
+        size = explicit.n_student + explicit.n_teacher
+        overlaps = np.asarray(B, dtype=np.float64)
+        if overlaps.shape[-2:] != (size, size):
+            raise DeclarationError(
+                f"B has shape {overlaps.shape}", remedy=f"give overlaps of shape (..., {size}, {size}), student first"
+            )
+        if not np.all(np.isfinite(overlaps)):
+            raise DeclarationError("B contains NaN or infinity", remedy="give finite overlaps")
+        result: NDArray[np.float64] = getattr(self.module, name)(overlaps, **self.arguments(parameters, sizes))
+        if not np.all(np.isfinite(result)):
+            raise DeclarationError(
+                f"{name} is not finite at some of these overlaps",
+                remedy="the formula is singular there; see the derivation for where it holds",
+            )
+        return result
+
+    def solve(
+        self,
+        problem: Problem,
+        t: float | None = None,
+        t_eval: ArrayLike | None = None,
+        *,
+        rtol: float = 1e-8,
+        atol: float = 1e-10,
+        method: str = "DOP853",
+        events: Any = None,
+        dense_output: bool = False,
+    ) -> Trajectory:
+        """Integrate the ODEs of `problem`, which fixes the sizes; arguments and errors as in :func:`hdsym.solve`."""
+        from ...solve import solve
+
+        return solve(
+            self, problem, t, t_eval, rtol=rtol, atol=atol, method=method, events=events, dense_output=dense_output
+        )
+
+    def export(self, path: str | Path, target: str = "numpy") -> Path:
+        """Write the solver as a module that stands alone (numpy and scipy) and return its path."""
+        source = self.source if target == "numpy" else render(self.program, target)
+        destination = Path(path)
+        destination.write_text(source, encoding="utf-8")
+        return destination
+
+    def __str__(self) -> str:
+        return display.text(self.model, self.formulas)
+
+    def __repr__(self) -> str:
+        kind = "closed form" if self.exact else "with quadrature"
+        return f"SizedDerivation({self.model.name!r}, {len(self.formulas.kernels)} kernels, {kind})"
+
+    def _repr_latex_(self) -> str:
+        return display.latex_block(self.model, self.formulas)
+
+    def show(self, names: list[str] | None = None) -> str:
+        """The steps that led to the given kernels ("kernel 1", ...; all by default), as indented text."""
+        chosen = list(self.steps) if names is None else list(names)
+        unknown = [name for name in chosen if name not in self.steps]
+        if unknown:
+            raise DeclarationError(f"there is no kernel {unknown[0]!r}", remedy=f"choose from {list(self.steps)}")
+        return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
+
+
+def derive_sized(model: Model, policy: str = "auto") -> SizedDerivation:
+    """Derive a model with sums over units or trained scalars; see :func:`hdsym.derive`."""
+    return SizedDerivation(model, sized_formulas(model, policy))

@@ -1,0 +1,97 @@
+"""How a sized derivation shows itself: sums over units of kernels, and what the kernels are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...cas import Expr, Symbol, latex, sp
+from ...expectation.compact import compact
+from ...families import Family
+from ...model import Model
+from .formulas import Quantity, SizedFormulas
+from .kernels import Call
+
+__all__ = ["latex_block", "risk", "text"]
+
+_OVERLAPS = sp.IndexedBase("B", real=True)
+_LETTERS = "ijklmnpq"
+
+
+def risk(model: Model, formulas: SizedFormulas) -> Expr:
+    """The risk as sums over units of kernels, functions K1, K2, ... of entries of the overlaps."""
+    quantities = [q for q in formulas.quantities if q.name == "risk"]
+    return sp.Add(*(_expr(call, model) for q in quantities for call in q.calls))
+
+
+def text(model: Model, formulas: SizedFormulas) -> str:
+    """All formulas as text."""
+    lines = [f"{model.name}: every width {', '.join(size.name for size in model.sizes)}".rstrip(), ""]
+    for quantity in formulas.quantities:
+        left, right = _sides(quantity, model)
+        lines.append(f"{left} = {right}")
+    lines += ["", "with the kernels, functions of the covariance B11, B12, ... of their preactivations"]
+    for number, kernel in enumerate(formulas.kernels, start=1):
+        pieces = compact(kernel.expectation.expr)
+        where = "; ".join(f"{name} = {value}" for name, value in pieces.definitions)
+        lines.append(f"K{number} = E[{kernel.expectation.integrand}] = {pieces.expr}" + (f", {where}" if where else ""))
+    return "\n".join(lines)
+
+
+def latex_block(model: Model, formulas: SizedFormulas) -> str:
+    """All formulas as one aligned block."""
+    lines = []
+    for quantity in formulas.quantities:
+        left, right = _sides(quantity, model)
+        lines.append(f"{latex(left)} &= {latex(right)}")
+    for number, kernel in enumerate(formulas.kernels, start=1):
+        value, where = compact(kernel.expectation.expr).latex()
+        integrand = latex(kernel.expectation.integrand)
+        tail = rf",\quad {where}" if where else ""
+        lines.append(rf"K_{{{number}}} &= \mathbb{{E}}\left[{integrand}\right] = {value}{tail}")
+    return r"$\displaystyle\begin{aligned}" + r"\\[4pt] ".join(lines) + r"\end{aligned}$"
+
+
+def _sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
+    names = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}
+    own = _indices(1 if quantity.diagonal else len(quantity.members))
+    places = [_place(m, own[0] if quantity.diagonal else own[k], model) for k, m in enumerate(quantity.members)]
+    base = sp.IndexedBase(names[quantity.name], real=True)
+    left = base[tuple(places)] if places else sp.Symbol(names[quantity.name])
+    right = sp.Add(*(_expr(call, model) for call in quantity.calls))
+    return left, right
+
+
+def _indices(count: int) -> list[Symbol]:
+    return [sp.Symbol(letter, integer=True) for letter in _LETTERS[:count]]
+
+
+def _place(member: Any, index: Symbol, model: Model) -> Expr:
+    """The row of a unit: students count from one, teachers go on from there."""
+    offset, family = sp.S.Zero, isinstance(member, Family)
+    for other in (*model.students, *model.teachers):
+        if other == member:
+            break
+        offset += other.size if isinstance(other, Family) else 1
+    else:
+        offset = sp.S.Zero
+    return offset + (index if family else 1)
+
+
+def _expr(call: Call, model: Model) -> Expr:
+    names = _indices(len(call.sizes))
+    rows = [_place(member, names[index], model) for member, index in call.rows]
+    entries = [_OVERLAPS[rows[a], rows[b]] for a in range(len(rows)) for b in range(a, len(rows))]
+    entries += [_element(member, names[index]) for member, index in call.extras]
+    kernel = sp.Function(f"K{call.kernel + 1}")(*entries) if entries else sp.Symbol(f"K{call.kernel + 1}")
+    weights = [
+        _element(member, name) ** power
+        for name, weight in zip(names, call.weights, strict=True)
+        for member, power in weight
+    ]
+    body = sp.Mul(*weights, kernel)
+    summed = [(names[k], 1, call.sizes[k]) for k in range(call.free, len(call.sizes)) if call.sizes[k] != 1]
+    return call.coefficient * (sp.Sum(body, *summed) if summed else body)
+
+
+def _element(member: Any, index: Symbol) -> Expr:
+    return member[index] if isinstance(member, Family) else member

@@ -1,0 +1,77 @@
+"""The formulas of a sized model: its kernels, and the sums over units that risk, gradient and Fisher matrix are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...cas import Expr, sp
+from ...expectation.engine import Engine
+from ...expectation.expectation import Expectation
+from ...model import Model
+from .calculus import Block, blocks
+from .kernels import Call, Kernel, Kernels
+
+__all__ = ["Quantity", "SizedFormulas", "sized_formulas"]
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One block of a quantity as a sum of kernel calls.
+
+    Attributes
+    ----------
+    name:
+        "risk", "gradient", "fisher" or "trained".
+    members:
+        Whose units rows and columns run over.
+    diagonal:
+        Whether only entries with equal indices are meant.
+    calls:
+        The terms, equal ones collected.
+    """
+
+    name: str
+    members: tuple[Any, ...]
+    diagonal: bool
+    calls: tuple[Call, ...]
+
+
+@dataclass(frozen=True)
+class SizedFormulas:
+    """Everything derived for a sized model."""
+
+    kernels: tuple[Kernel, ...]
+    quantities: tuple[Quantity, ...]
+
+    def all(self) -> Iterator[tuple[str, Expectation]]:
+        """Name and expectation of every kernel: kernel 1, kernel 2, ..."""
+        for number, kernel in enumerate(self.kernels, start=1):
+            yield f"kernel {number}", kernel.expectation
+
+
+def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
+    """Derive the kernels of `model`; raises as :func:`hdsym.derive` does."""
+    kernels = Kernels(Engine(policy), model.noise)
+    quantities = [_quantity(block, kernels) for block in blocks(model)]
+    used = sorted({call.kernel for quantity in quantities for call in quantity.calls})
+    number = {old: new for new, old in enumerate(used)}
+    return SizedFormulas(
+        tuple(kernels.found[k] for k in used),
+        tuple(
+            replace(q, calls=tuple(replace(call, kernel=number[call.kernel]) for call in q.calls)) for q in quantities
+        ),
+    )
+
+
+def _quantity(block: Block, kernels: Kernels) -> Quantity:
+    """Calls that differ in nothing but their coefficient are one; kernels that vanish leave nothing."""
+    collected: dict[Call, Expr] = {}
+    for term, free in block.terms:
+        for call in kernels.calls(term, free):
+            if kernels.found[call.kernel].expectation.expr != 0:
+                key = replace(call, coefficient=sp.S.One)
+                collected[key] = collected.get(key, sp.S.Zero) + call.coefficient
+    calls = tuple(replace(key, coefficient=value) for key, value in collected.items() if value != 0)
+    return Quantity(block.quantity, block.members, block.diagonal, calls)

@@ -1,0 +1,199 @@
+"""Kernels: the expectations of a few preactivations that sums over units are made of, each derived once.
+
+A unit term is a weight, which depends on one unit at a time, times a function of p preactivations. The function is
+renamed to r1, ..., rp in an order of its own, so that the same kernel serves students and teachers alike.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...cas import Expr, Matrix, Symbol, sp
+from ...errors import DeclarationError
+from ...expectation.engine import Engine
+from ...expectation.expectation import Expectation
+from ...expectation.gaussian import Gaussian
+from ...laws import NoiseLaw, Normal
+from ...symbols import overlap_matrix
+from .terms import Index, Slot, UnitTerm
+
+__all__ = ["Call", "Kernel", "Kernels"]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """E[function] of preactivations r1, ..., rp with covariance C, and of `extras` that vary from unit to unit.
+
+    Attributes
+    ----------
+    expectation:
+        In the entries B11, B12, ... of the covariance of (r1, ..., rp).
+    size:
+        p.
+    extras:
+        Symbols of trained scalars and parameters inside the function (biases, slopes).
+    symmetries:
+        Permutations of (r1, ..., rp) that leave the function as it is; without extras only.
+    """
+
+    expectation: Expectation
+    size: int
+    extras: tuple[Symbol, ...]
+    symmetries: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Call:
+    """coefficient * sum over indices of weights * kernel(block of B): one term of a quantity.
+
+    Indices are numbered, the free ones first.
+
+    Attributes
+    ----------
+    kernel:
+        Its number.
+    coefficient:
+        In sizes and plain parameters.
+    sizes:
+        How far each index runs.
+    rows:
+        For each variable of the kernel the member it belongs to and its index.
+    weights:
+        For each index a product of powers of elements of families there: ((member, power), ...).
+    extras:
+        For each extra of the kernel, member and index.
+    free:
+        How many indices are free.
+    """
+
+    kernel: int
+    coefficient: Expr
+    sizes: tuple[Expr, ...]
+    rows: tuple[tuple[Any, int], ...]
+    weights: tuple[tuple[tuple[Any, Expr], ...], ...]
+    extras: tuple[tuple[Any, int], ...]
+    free: int
+
+
+@dataclass
+class Kernels:
+    """Derives kernels and remembers them."""
+
+    engine: Engine
+    noise: NoiseLaw | None
+    found: list[Kernel] = field(default_factory=list)
+    _numbers: dict[Expr, int] = field(default_factory=dict)
+
+    def calls(self, term: UnitTerm, free: tuple[Index, ...]) -> Iterator[Call]:
+        """The term as kernel calls; several where its weight is a sum."""
+        slots = [slot for slot in term.slots if term.body.has(slot.symbol)]
+        gaussian = [slot for slot in slots if slot.gaussian]
+        noise = [self.noise.symbol] if self.noise is not None else []
+        weight, function = term.body.as_independent(*(slot.symbol for slot in gaussian), *noise, as_Add=False)
+        inside = [slot for slot in gaussian if function.has(slot.symbol)]
+        extras = [slot for slot in slots if not slot.gaussian and function.has(slot.symbol)]
+        number, order, names = self._kernel(function, inside, extras)
+        for monomial in sp.Add.make_args(sp.expand(weight)):
+            yield self._call(term, free, number, [inside[k] for k in order], names, monomial)
+
+    def _call(
+        self, term: UnitTerm, free: tuple[Index, ...], number: int, rows: list[Slot], extras: list[Slot], weight: Expr
+    ) -> Call:
+        constant = sp.S.One
+        powers: dict[Index, list[tuple[Any, Expr]]] = {}
+        slots = {slot.symbol: slot for slot in term.slots}
+        for factor in sp.Mul.make_args(weight):
+            base, exponent = factor.as_base_exp()
+            if base in slots:
+                powers.setdefault(slots[base].index, []).append((slots[base].member, exponent))
+            elif factor.has(*slots):
+                raise DeclarationError(
+                    f"the factor {factor} of the loss mixes several scalars", remedy="write it as a polynomial in them"
+                )
+            else:
+                constant *= factor
+        indices = list(dict.fromkeys([*free, *(s.index for s in rows), *(s.index for s in extras), *powers]))
+        unused = sp.Mul(*(index.size for index in term.indices if index not in indices))
+        place = {index: k for k, index in enumerate(indices)}
+        call = Call(
+            number,
+            term.coefficient * constant * unused,
+            tuple(index.size for index in indices),
+            tuple((slot.member, place[slot.index]) for slot in rows),
+            tuple(tuple(sorted(powers.get(index, []), key=str)) for index in indices),
+            tuple((slot.member, place[slot.index]) for slot in extras),
+            len(free),
+        )
+        return _canonical(call, self.found[number])
+
+    def _kernel(self, function: Expr, inside: list[Slot], extras: list[Slot]) -> tuple[int, list[int], list[Slot]]:
+        """Number of the kernel, which slot is its first, second, ... variable, and the extras in its order."""
+        size = len(inside)
+        if size > 6:
+            raise DeclarationError(
+                f"{function} couples {size} preactivations", remedy="hdsym derives kernels of up to 6"
+            )
+        names = [sp.Symbol(f"r{k + 1}", real=True) for k in range(size)]
+        places = [sp.Symbol(f"q{k + 1}", real=True, positive=s.symbol.is_positive) for k, s in enumerate(extras)]
+        candidates = []
+        for order in itertools.permutations(range(size)):
+            renamed = function.xreplace({inside[k].symbol: names[i] for i, k in enumerate(order)})
+            for chosen in itertools.permutations(range(len(extras))):
+                full = renamed.xreplace({extras[k].symbol: places[i] for i, k in enumerate(chosen)})
+                candidates.append((sp.default_sort_key(full), order, chosen, full))
+        key, order, chosen, full = min(candidates, key=lambda c: (c[0], c[1], c[2]))
+        if full not in self._numbers:
+            inverse = {k: i for i, k in enumerate(order)}
+            same = [c[1] for c in candidates if c[0] == key] if not extras else []
+            symmetries = tuple(tuple(inverse[k] for k in other) for other in same) or (tuple(range(size)),)
+            self._numbers[full] = len(self.found)
+            self.found.append(self._derived(full, tuple(names), tuple(places), symmetries))
+        return self._numbers[full], list(order), [extras[k] for k in chosen]
+
+    def _derived(
+        self,
+        function: Expr,
+        names: tuple[Symbol, ...],
+        extras: tuple[Symbol, ...],
+        symmetries: tuple[tuple[int, ...], ...],
+    ) -> Kernel:
+        size = len(names)
+        cov: Matrix = overlap_matrix(size) if size else sp.ImmutableMatrix(0, 0, [])
+        variables, mean = names, (sp.S.Zero,) * size
+        if self.noise is not None and function.has(self.noise.symbol):
+            law = self.noise
+            shift, variance = (law.mean, law.std**2) if isinstance(law, Normal) else (sp.S.Zero, sp.S.One)
+            cov = sp.ImmutableMatrix(sp.diag(cov, variance))
+            variables, mean = (*names, law.symbol), (*mean, shift)
+        gaussian = Gaussian(variables, mean, cov)
+        outcome = self.engine.expectation(function, gaussian)
+        found = Expectation(function, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+        return Kernel(found, size, extras, symmetries)
+
+
+def _canonical(call: Call, kernel: Kernel) -> Call:
+    """The smallest of the calls that a symmetry of the kernel and another numbering of the summed indices give."""
+    return min((_renumbered(call, symmetry) for symmetry in kernel.symmetries), key=_key)
+
+
+def _renumbered(call: Call, symmetry: tuple[int, ...]) -> Call:
+    rows = tuple(call.rows[k] for k in symmetry)
+    ranked = [*range(call.free), *(i for _, i in rows), *(i for _, i in call.extras), *range(len(call.sizes))]
+    order = list(dict.fromkeys(ranked))
+    place = {old: new for new, old in enumerate(order)}
+    return Call(
+        call.kernel,
+        call.coefficient,
+        tuple(call.sizes[old] for old in order),
+        tuple((member, place[i]) for member, i in rows),
+        tuple(call.weights[old] for old in order),
+        tuple((member, place[i]) for member, i in call.extras),
+        call.free,
+    )
+
+
+def _key(call: Call) -> tuple[str, ...]:
+    return tuple(map(str, (call.rows, call.weights, call.sizes, call.extras)))

@@ -1,0 +1,78 @@
+"""Time integration of models with sums over units or trained scalars: their states, rates and risks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .cas import sp
+from .integration import Run, constant_or_call
+from .sizing import inferred_sizes
+
+__all__ = ["SizedRun"]
+
+
+class SizedRun(Run):
+    """A :class:`Run` whose sizes come from the problem, and whose state holds trained scalars too."""
+
+    def _parameters(self) -> dict[str, Any]:
+        model = self.theory.model
+        self.sizes = inferred_sizes(model, self.problem) if model.sized else {}
+        given = self.theory.arguments(self.problem.parameters, self.sizes)
+        members = self.theory.program.trained
+        self.theta = np.concatenate([np.zeros(0), *(np.atleast_1d(given[m.name]) for m in members)])
+        values = {
+            sp.Symbol(name, real=True): size
+            for name, size in zip(self.theory.program.sizes, self.sizes.values(), strict=True)
+        }
+        self.slices = {m.name: self._slice(m.offset, m.size, values) for m in members}
+        return {name: value for name, value in given.items() if name not in self.slices}
+
+    @staticmethod
+    def _slice(offset: Any, size: Any, values: dict[Any, int]) -> slice:
+        start = int(offset.xreplace({k: sp.Integer(v) for k, v in values.items()}))
+        length = int(size.xreplace({k: sp.Integer(v) for k, v in values.items()}))
+        return slice(start, start + length)
+
+    def _size_arguments(self) -> dict[str, int]:
+        return dict(zip(self.theory.program.sizes, self.sizes.values(), strict=True))
+
+    def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
+        problem = self.problem
+        each = [constant_or_call(rate) for rate in problem.trained_rates(self.theory.model)]
+        result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
+            self.lam,
+            self.rho,
+            self.grams,
+            constant_or_call(problem.learning_rate),
+            lambda time: np.array([rate(time) for rate in each]),
+            delta=problem.delta,
+            batch=float(problem.batch_size),
+            **self.parameters,
+        )
+        return result
+
+    def _start(self) -> NDArray[np.float64]:
+        result: NDArray[np.float64] = self.module.pack(self.grams, self.theta, **self._size_arguments())
+        return result
+
+    def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+        grams, theta = self.module.unpack(y, self.grams, **self._size_arguments())
+        return grams, theta if self.slices else None
+
+    def _risk(
+        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    ) -> NDArray[np.float64]:
+        if trained is None:
+            return super()._risk(overlaps, None, refine)
+        states = trained.reshape((-1, trained.shape[-1]))
+        values = [
+            self.module.risk(
+                B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine
+            )
+            for B, s in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
+        ]
+        return np.asarray(values, dtype=np.float64).reshape(overlaps.shape[:-2])
