@@ -180,6 +180,8 @@ def _call(block: SumBlock, call: SumCall, kernel: KernelFunction) -> list[str]:
     arguments = [_called(kernel), "B", rows, brackets(free), brackets(summed), weights]
     if call.extras:
         arguments.append(brackets(f"({name}, {index})" for name, index in call.extras))
+    if call.apart:
+        arguments.append(f"apart={brackets(map(str, call.apart))}")
     lines.append(f"value = {scale} * _kernel_sum({', '.join(arguments)})")
     return lines + _stored(block, call)
 
@@ -242,7 +244,8 @@ def _formula(block: SumBlock, call: SumCall) -> str:
     kernel = f"kernel_{call.kernel}(B[{block_rows}])" if call.rows else f"kernel_{call.kernel}"
     parts = [str(call.coefficient) if not call.coefficient.is_Add else f"({call.coefficient})"]
     parts += [f"sum_{{{','.join(summed)}}}"] if summed else []
-    return f"{left} += {' '.join([*parts, *weights, kernel])}"
+    differ = ", ".join(f"i{a} != i{b}" for a, b in call.apart)
+    return f"{left} += {' '.join([*parts, *weights, kernel])}" + (f" where {differ}" if differ else "")
 
 
 def _places(offsets: tuple[Expr, ...], indices: list[str]) -> list[str]:

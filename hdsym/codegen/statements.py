@@ -69,10 +69,10 @@ def _statement(statement: Statement) -> str:
     if isinstance(statement, Assign):
         return line(target, expression(statement.value))
     if isinstance(statement, LineIntegral):
-        return _call(
-            f"{target} = unit_integral",
-            [f"lambda {statement.variable.name}: {expression(statement.integrand)}", "refine"],
-        )
+        names = ", ".join(symbol.name for symbol in (statement.variable, *statement.arguments))
+        values, gaps = brackets(map(expression, statement.values)), brackets(map(expression, statement.gaps))
+        integrand = f"lambda {names}: {expression(statement.integrand)}"
+        return _call(f"{target} = unit_integral", [integrand, values, gaps, "refine"])
     return _integral(statement)
 
 

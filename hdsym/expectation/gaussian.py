@@ -7,7 +7,13 @@ from functools import lru_cache
 
 from ..cas import Expr, Matrix, Symbol, free_symbols, sp
 
-__all__ = ["Form", "Gaussian", "root", "tidy"]
+__all__ = ["Entry", "Form", "Gaussian", "root", "tidy"]
+
+
+class Entry(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
+    """A name for an entry of a conditional covariance, until the value it stands in is known."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -20,6 +26,11 @@ class Form:
     @property
     def is_constant(self) -> bool:
         return all(c == 0 for c in self.coefficients)
+
+    @property
+    def variables(self) -> tuple[int, ...]:
+        """Numbers of the variables that occur."""
+        return tuple(i for i, c in enumerate(self.coefficients) if c != 0)
 
     def expr(self, variables: tuple[Symbol, ...]) -> Expr:
         """The form written in `variables`."""

@@ -115,13 +115,14 @@ class GaussianIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
 
 
 class UnitIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
-    """int_0^1 integrand(tau) dtau, to be evaluated by a fixed Gauss rule that resolves a root singularity at one.
+    """int_0^1 integrand(s) ds, to be evaluated by Gauss rules that resolve roots at zero and just below.
 
-    Arguments: the integrand and its variable; everything else in the integrand is free.
+    Arguments: the integrand, its variable, and a Tuple of gaps: how far below zero the roots are. Everything but the
+    variable is free.
     """
 
-    def __new__(cls, integrand: Expr, variable: Symbol) -> UnitIntegral:
-        node: UnitIntegral = sp.Expr.__new__(cls, integrand, variable)
+    def __new__(cls, integrand: Expr, variable: Symbol, gaps: Any = ()) -> UnitIntegral:
+        node: UnitIntegral = sp.Expr.__new__(cls, integrand, variable, sp.Tuple(*gaps))
         return node
 
     is_commutative = True
@@ -135,8 +136,12 @@ class UnitIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
         return self.args[1]
 
     @property
+    def gaps(self) -> tuple[Expr, ...]:
+        return tuple(self.args[2])
+
+    @property
     def free_symbols(self) -> set[Symbol]:
-        return set(self.args[0].free_symbols) - {self.args[1]}
+        return (set(self.args[0].free_symbols) | set(self.args[2].free_symbols)) - {self.args[1]}
 
     @property
     def bound_symbols(self) -> list[Symbol]:
@@ -151,7 +156,7 @@ class UnitIntegral(sp.Expr):  # type: ignore[misc]  # sympy is untyped
     def _eval_derivative(self, symbol: Symbol) -> Expr:
         if symbol not in self.free_symbols:
             return sp.S.Zero
-        return UnitIntegral(self.integrand.diff(symbol), self.variable)
+        return UnitIntegral(self.integrand.diff(symbol), self.variable, self.gaps)
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         name = printer._print(self.variable)

@@ -24,7 +24,7 @@ from .nodes import (
     RuleNote,
     Statement,
 )
-from .plans import integrals_in, prepare
+from .plans import Prepared, PreparedLine, integrals_in, prepare, prepare_line
 from .stable import stabilise
 
 if TYPE_CHECKING:
@@ -168,15 +168,20 @@ def lower_function(
     lines = sorted({node for expr in expressions for node in expr.atoms(UnitIntegral)}, key=str)
     names = {node: sp.Symbol(f"E{k}", real=True) for k, node in enumerate([*integrals, *lines], start=1)}
     plain = [stabilise(expr.xreplace(names)) for expr in expressions]
-    prepared = [prepare(node, frozenset(inputs)) for node in integrals]
+    batch = frozenset(inputs)
+    prepared: list[Prepared | PreparedLine] = [
+        *(prepare(node, batch) for node in integrals),
+        *(prepare_line(node, batch) for node in lines),
+    ]
     laws = [entry for item in prepared for entry in item.entries]
     temporaries = (sp.Symbol(f"c{k}", real=True) for k in range(1, 10_000))
     shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
     law_values, values = iter(reduced[: len(laws)]), reduced[len(laws) :]
-    plans = [item.plan(names[item.source], list(islice(law_values, len(item.entries)))) for item in prepared]
+    plans: list[Statement] = [
+        item.plan(names[item.source], list(islice(law_values, len(item.entries)))) for item in prepared
+    ]
     assigns = [Assign(symbol, value) for symbol, value in shared]
-    over_unit = [LineIntegral(names[node], stabilise(node.integrand), node.variable) for node in lines]
-    body = _order([*assigns, *plans, *over_unit])
+    body = _order([*assigns, *plans])
     outputs, position = [], 0
     for group, shape, pairs in groups:
         outputs.append(Output(group, shape, tuple(values[position : position + len(pairs)])))
@@ -202,6 +207,7 @@ def _needs(statement: Statement) -> set[Symbol]:
     if isinstance(statement, Assign):
         return set(free_symbols(statement.value))
     if isinstance(statement, LineIntegral):
-        return set(free_symbols(statement.integrand)) - {statement.variable}
+        exprs: tuple[Expr, ...] = (statement.integrand, *statement.values, *statement.gaps)
+        return {s for expr in exprs for s in free_symbols(expr)} - {statement.variable, *statement.arguments}
     exprs = (*statement.mean, *statement.cov, statement.integrand, *statement.values)
     return {s for expr in exprs for s in free_symbols(expr)} - {*statement.variables, *statement.arguments}

@@ -109,6 +109,7 @@ def _block(quantity: Quantity, derived: SizedFormulas, places: _Places) -> SumBl
                 call.free,
                 call.free == 2 and same and _exchangeable(call, kernel, 0, 1),
                 several and _exchangeable(call, kernel, call.free, call.free + 1),
+                call.apart,
             )
         )
     mirrored = quantity.name == "fisher" and not same
@@ -123,4 +124,7 @@ def _exchangeable(call: Call, kernel: Kernel, first: int, second: int) -> bool:
     swap: dict[int, int] = {first: second, second: first}
     extras = tuple((member, swap.get(index, index)) for member, index in call.extras)
     rows = tuple((member, swap.get(index, index)) for member, index in call.rows)
+    apart = {frozenset(swap.get(index, index) for index in pair) for pair in call.apart}
+    if apart != set(map(frozenset, call.apart)):
+        return False
     return extras == call.extras and any(tuple(rows[k] for k in s) == call.rows for s in kernel.symmetries)

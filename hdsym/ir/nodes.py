@@ -106,12 +106,16 @@ class Integral:
 class LineIntegral:
     """target = int_0^1 integrand(variable) d variable, elementwise over batch axes.
 
-    The integrand may have a root singularity at one, and is smooth elsewhere.
+    The integrand may have a root singularity at zero, or below by each of the `gaps`, and is smooth elsewhere.
+    `arguments` and `values` as in :class:`Integral`.
     """
 
     target: Symbol
     integrand: Expr
     variable: Symbol
+    arguments: tuple[Symbol, ...]
+    values: tuple[Expr, ...]
+    gaps: tuple[Expr, ...]
 
 
 Statement: TypeAlias = "Assign | Integral | LineIntegral"

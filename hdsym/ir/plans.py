@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cas import Expr, Symbol, sp
-from ..expectation.integral import GaussianIntegral
+from ..expectation.integral import GaussianIntegral, UnitIntegral
 from ..expectation.separate import separated
 from .features import features, frequency, growth, steepness
-from .nodes import Feature, Integral
+from .nodes import Feature, Integral, LineIntegral
 from .stable import stabilise, with_inverse_mills
 
-__all__ = ["Prepared", "integrals_in", "prepare"]
+__all__ = ["Prepared", "PreparedLine", "integrals_in", "prepare", "prepare_line"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,34 @@ def prepare(node: GaussianIntegral, batch: frozenset[Symbol]) -> Prepared:
         cov = node.cov.extract(order, order)
         node = GaussianIntegral(node.integrand, [node.variables[k] for k in order], [node.mean[k] for k in order], cov)
     return Prepared(source, node, integrand, tuple(taken.values()), tuple(taken))
+
+
+@dataclass(frozen=True)
+class PreparedLine:
+    """The same for an integral over the unit interval."""
+
+    source: UnitIntegral
+    integrand: Expr
+    arguments: tuple[Symbol, ...]
+    values: tuple[Expr, ...]
+
+    @property
+    def entries(self) -> tuple[Expr, ...]:
+        """Everything outside the integrand."""
+        return (*self.values, *map(stabilise, self.source.gaps))
+
+    def plan(self, target: Symbol, entries: list[Expr]) -> LineIntegral:
+        """The statement; see :meth:`Prepared.plan`."""
+        count = len(self.arguments)
+        values, gaps = tuple(entries[:count]), tuple(entries[count:])
+        return LineIntegral(target, self.integrand, self.source.variable, self.arguments, values, gaps)
+
+
+def prepare_line(node: UnitIntegral, batch: frozenset[Symbol]) -> PreparedLine:
+    """As :func:`prepare`."""
+    taken: dict[Expr, Symbol] = {}
+    integrand = _hoisted(stabilise(node.integrand), frozenset((node.variable,)), batch, taken)
+    return PreparedLine(node, integrand, tuple(taken.values()), tuple(taken))
 
 
 def _hoisted(expr: Expr, bound: frozenset[Symbol], batch: frozenset[Symbol], taken: dict[Expr, Symbol]) -> Expr:

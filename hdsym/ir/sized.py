@@ -66,6 +66,8 @@ class SumCall:
         How many indices are free.
     paired_free, paired_summed:
         Whether exchanging the first two free (summed) indices changes nothing, so that i <= j suffices.
+    apart:
+        Pairs of indices that must differ.
     """
 
     kernel: int
@@ -77,6 +79,7 @@ class SumCall:
     free: int
     paired_free: bool
     paired_summed: bool
+    apart: tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)

@@ -122,13 +122,15 @@ def _weigh(product: Expr) -> Expr:
 def _bound(product: Expr) -> Expr:
     """c^k / v^q with k > 2q vanishes with v if c is a covariance of that variable, since c^2 <= v v'.
 
-    Whether c is one shows at v = 0, where it then is 0 too; if not, the formula is singular and stays so.
+    Whether c is one shows at v = 0, where it then is 0 too; if not, the formula is singular and stays so. With k = 2q
+    it is bounded, and 0 where c and v are both 0: terms of that kind cancel there.
     """
     powers = [factor.as_base_exp() for factor in product.args]
     factors = []
     for base, exponent in powers:
         if exponent.is_Rational and exponent.q == 2 and exponent < 0 and _may_vanish(base):
-            strong = (b for b, e in powers if e.is_Integer and e * _order(b, base) > -2 * exponent)
+            least = -2 * exponent + int(any(term.is_number for term in sp.Add.make_args(base)))
+            strong = (b for b, e in powers if e.is_Integer and e * _order(b, base) >= least)
             covariance = next(strong, None)
             base = base if covariance is None else bounded(base, _floor(base), covariance)
         factors.append(sp.Pow(base, exponent))

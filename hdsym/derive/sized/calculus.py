@@ -16,12 +16,15 @@ from ...expectation.terms import reduce_signs
 from ...labels import RandomLabel
 from ...laws import Normal
 from ...model import Model
+from .coincide import Apart, split
 from .terms import Index, Units, UnitTerm
 
 __all__ = ["Block", "blocks"]
 
 Free = tuple[UnitTerm, tuple[Index, ...]]
 """A term and those of its indices that are not summed over, in the order of rows and columns."""
+Placed = tuple[UnitTerm, tuple[Index, ...], Apart]
+"""The same with the pairs of indices that must differ."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Block:
     quantity: str
     members: tuple[Any, ...]
     diagonal: bool
-    terms: tuple[Free, ...]
+    terms: tuple[Placed, ...]
 
 
 def blocks(model: Model) -> list[Block]:
@@ -57,22 +60,35 @@ def blocks(model: Model) -> list[Block]:
     units = Units()
     label = {} if model.link is None or isinstance(model.link, RandomLabel) else {model.label: model.link}
     mean = [_signs_reduced(term) for term in units.terms(model.loss.xreplace(label))]
-    found = [Block("risk", (), False, tuple(_averaged(((term, ()) for term in mean), model)))]
+    found = _blocks(units, "risk", (), False, _averaged(((term, ()) for term in mean), model))
     slopes = {x: [_pointwise(free) for free in _first(mean, x)] for x in (*model.students, *model.trained)}
     for x in model.students:
         first = [(replace(term, body=_reduced(term)), k) for term, k in _first(mean, x)]
         for r in (*model.students, *model.teachers):
             off, diagonal = _second(first, r)
-            found.append(Block("gradient", (r, x), False, tuple(_averaged(off, model))))
-            found.append(Block("gradient", (r, x), True, tuple(_averaged(diagonal, model))))
+            found += _blocks(units, "gradient", (r, x), False, _averaged(off, model))
+            found += _blocks(units, "gradient", (r, x), True, _averaged(diagonal, model))
     for i, x in enumerate(model.students):
         for z in model.students[i:]:
             pairs = ((units, one, other) for one in slopes[x] for other in slopes[z])
-            found.append(Block("fisher", (x, z), False, tuple(_averaged((_times(*pair) for pair in pairs), model))))
+            found += _blocks(units, "fisher", (x, z), False, _averaged((_times(*pair) for pair in pairs), model))
     for theta in model.trained:
         alone = ((term, (k,)) for term, k in slopes[theta])
-        found.append(Block("trained", (theta,), False, tuple(_averaged(alone, model))))
-    return [block for block in found if block.terms or block.quantity == "risk"]
+        found += _blocks(units, "trained", (theta,), False, _averaged(alone, model))
+    return found
+
+
+def _blocks(units: Units, quantity: str, members: tuple[Any, ...], diagonal: bool, terms: list[Free]) -> list[Block]:
+    """One block, and one for its diagonal where free indices coincide."""
+    placed = [part for term, free in terms for part in split(units, term, free)]
+    whole = 1 if diagonal else len(members)
+    found = [
+        Block(
+            quantity, members, kind, tuple(part for part in placed if (len(part[1]) < whole) == (kind and not diagonal))
+        )
+        for kind in ([diagonal] if diagonal or whole < 2 else [False, True])
+    ]
+    return [block for block in found if block.terms]
 
 
 def _first(terms: list[UnitTerm], member: Any) -> list[tuple[UnitTerm, Index]]:

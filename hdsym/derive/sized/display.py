@@ -88,7 +88,8 @@ def _expr(call: Call, model: Model) -> Expr:
         for name, weight in zip(names, call.weights, strict=True)
         for member, power in weight
     ]
-    body = sp.Mul(*weights, kernel)
+    apart = [1 - sp.KroneckerDelta(names[a], names[b]) for a, b in call.apart]
+    body = sp.Mul(*weights, kernel, *apart)
     summed = [(names[k], 1, call.sizes[k]) for k in range(call.free, len(call.sizes)) if call.sizes[k] != 1]
     return call.coefficient * (sp.Sum(body, *summed) if summed else body)
 

@@ -68,8 +68,8 @@ def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
 def _quantity(block: Block, kernels: Kernels) -> Quantity:
     """Calls that differ in nothing but their coefficient are one; kernels that vanish leave nothing."""
     collected: dict[Call, Expr] = {}
-    for term, free in block.terms:
-        for call in kernels.calls(term, free):
+    for term, free, apart in block.terms:
+        for call in kernels.calls(term, free, apart):
             if kernels.found[call.kernel].expectation.expr != 0:
                 key = replace(call, coefficient=sp.S.One)
                 collected[key] = collected.get(key, sp.S.Zero) + call.coefficient

@@ -18,6 +18,7 @@ from ...expectation.expectation import Expectation
 from ...expectation.gaussian import Gaussian
 from ...laws import NoiseLaw, Normal
 from ...symbols import overlap_matrix
+from .coincide import Apart
 from .terms import Index, Slot, UnitTerm
 
 __all__ = ["Call", "Kernel", "Kernels"]
@@ -67,6 +68,8 @@ class Call:
         For each extra of the kernel, member and index.
     free:
         How many indices are free.
+    apart:
+        Pairs of indices that must differ, the smaller number first, sorted.
     """
 
     kernel: int
@@ -76,6 +79,7 @@ class Call:
     weights: tuple[tuple[tuple[Any, Expr], ...], ...]
     extras: tuple[tuple[Any, int], ...]
     free: int
+    apart: tuple[tuple[int, int], ...]
 
 
 @dataclass
@@ -87,20 +91,30 @@ class Kernels:
     found: list[Kernel] = field(default_factory=list)
     _numbers: dict[Expr, int] = field(default_factory=dict)
 
-    def calls(self, term: UnitTerm, free: tuple[Index, ...]) -> Iterator[Call]:
+    def calls(self, term: UnitTerm, free: tuple[Index, ...], apart: Apart = ()) -> Iterator[Call]:
         """The term as kernel calls; several where its weight is a sum."""
         slots = [slot for slot in term.slots if term.body.has(slot.symbol)]
-        gaussian = [slot for slot in slots if slot.gaussian]
+        scalars = [slot.symbol for slot in slots if not slot.gaussian]
+        gaussian = [slot.symbol for slot in slots if slot.gaussian]
         noise = [self.noise.symbol] if self.noise is not None else []
-        weight, function = term.body.as_independent(*(slot.symbol for slot in gaussian), *noise, as_Add=False)
-        inside = [slot for slot in gaussian if function.has(slot.symbol)]
-        extras = [slot for slot in slots if not slot.gaussian and function.has(slot.symbol)]
-        number, order, names = self._kernel(function, inside, extras)
-        for monomial in sp.Add.make_args(sp.expand(weight)):
-            yield self._call(term, free, number, [inside[k] for k in order], names, monomial)
+        body = sp.Mul(*(sp.factor_terms(factor) for factor in sp.Mul.make_args(term.body)))
+        weight, function = body.as_independent(*gaussian, *noise, as_Add=False)
+        for monomial, part in _monomials(function, scalars):
+            inside = [slot for slot in slots if slot.gaussian and part.has(slot.symbol)]
+            extras = [slot for slot in slots if not slot.gaussian and part.has(slot.symbol)]
+            number, order, names = self._kernel(part, inside, extras)
+            for piece in sp.Add.make_args(sp.expand(weight * monomial)):
+                yield self._call(term, free, apart, number, [inside[k] for k in order], names, piece)
 
     def _call(
-        self, term: UnitTerm, free: tuple[Index, ...], number: int, rows: list[Slot], extras: list[Slot], weight: Expr
+        self,
+        term: UnitTerm,
+        free: tuple[Index, ...],
+        apart: Apart,
+        number: int,
+        rows: list[Slot],
+        extras: list[Slot],
+        weight: Expr,
     ) -> Call:
         constant = sp.S.One
         powers: dict[Index, list[tuple[Any, Expr]]] = {}
@@ -115,7 +129,8 @@ class Kernels:
                 )
             else:
                 constant *= factor
-        indices = list(dict.fromkeys([*free, *(s.index for s in rows), *(s.index for s in extras), *powers]))
+        told = [index for pair in apart for index in pair]
+        indices = list(dict.fromkeys([*free, *(s.index for s in rows), *(s.index for s in extras), *powers, *told]))
         unused = sp.Mul(*(index.size for index in term.indices if index not in indices))
         place = {index: k for k, index in enumerate(indices)}
         call = Call(
@@ -126,6 +141,7 @@ class Kernels:
             tuple(tuple(sorted(powers.get(index, []), key=str)) for index in indices),
             tuple((slot.member, place[slot.index]) for slot in extras),
             len(free),
+            tuple(sorted((min(place[a], place[b]), max(place[a], place[b])) for a, b in apart)),
         )
         return _canonical(call, self.found[number])
 
@@ -174,6 +190,15 @@ class Kernels:
         return Kernel(found, size, extras, symmetries)
 
 
+def _monomials(function: Expr, scalars: list[Symbol]) -> list[tuple[Expr, Expr]]:
+    """(weight, function) pairs: a function that is a polynomial in the scalars is taken apart."""
+    present = [s for s in scalars if function.has(s)]
+    if not present or not function.is_polynomial(*present):
+        return [(sp.S.One, function)]
+    terms = sp.Poly(function, *present).terms()
+    return [(sp.Mul(*(s**p for s, p in zip(present, powers, strict=True))), value) for powers, value in terms]
+
+
 def _canonical(call: Call, kernel: Kernel) -> Call:
     """The smallest of the calls that a symmetry of the kernel and another numbering of the summed indices give."""
     return min((_renumbered(call, symmetry) for symmetry in kernel.symmetries), key=_key)
@@ -192,8 +217,9 @@ def _renumbered(call: Call, symmetry: tuple[int, ...]) -> Call:
         tuple(call.weights[old] for old in order),
         tuple((member, place[i]) for member, i in call.extras),
         call.free,
+        tuple(sorted((min(place[a], place[b]), max(place[a], place[b])) for a, b in call.apart)),
     )
 
 
 def _key(call: Call) -> tuple[str, ...]:
-    return tuple(map(str, (call.rows, call.weights, call.sizes, call.extras)))
+    return tuple(map(str, (call.rows, call.weights, call.sizes, call.extras, call.apart)))

@@ -112,12 +112,16 @@ class Units:
         for index in term.indices:
             if index.fixed is None:
                 mapping.setdefault(index, Index(index.size))
+        return self.identified(term, mapping)
+
+    def identified(self, term: UnitTerm, mapping: Mapping[Index, Index]) -> UnitTerm:
+        """The term where indices are equal as `mapping` says: elements of a family there become one symbol."""
         slots, names = [], {}
         for slot in term.slots:
             new = self._slot(slot.member, mapping.get(slot.index, slot.index))
             names[slot.symbol] = new.symbol
             slots.append(new)
-        return UnitTerm(term.coefficient, term.body.xreplace(names), tuple(slots))
+        return UnitTerm(term.coefficient, term.body.xreplace(names), tuple(dict.fromkeys(slots)))
 
     def _expand(self, expr: Expr, scope: Mapping[Symbol, Index]) -> list[UnitTerm]:
         if not expr.has(sp.Sum):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import combinations_with_replacement
 
-from ...cas import sp
+from ...cas import Expr, sp
 from ...errors import ExpectationError
-from ..gaussian import Form, Gaussian, root, tidy
+from ...special import offzero, residual
+from ..gaussian import Entry, Form, Gaussian, root, tidy
 from ..rule import Part, Reduction, Rule
 from ..terms import Term
 
 __all__ = ["DELTA"]
 
+_MANY = 2
+"""Variables left from which conditional covariances are given names instead of being multiplied out."""
 _SHIFT = sp.Symbol("tau_", real=True)
 
 
@@ -39,8 +43,38 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     density = sp.exp(-(mean**2) / (2 * variance)) / (sp.sqrt(2 * sp.pi) * root(variance))
     direction = gaussian.cov_with(form)
     remaining = replace(term, deltas=tuple(rest))
-    conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance, remaining.active(gaussian.variables))
+    active = remaining.active(gaussian.variables)
+    if _is_long(gaussian, form, active):
+        conditioned, meaning = _named(gaussian, form.variables[0], active - set(form.variables))
+        return Reduction(parts=(Part(density, remaining, conditioned, meaning),))
+    conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance, active)
     return Reduction(parts=(Part(density, remaining, conditioned),))
+
+
+def _is_long(gaussian: Gaussian, form: Form, active: frozenset[int]) -> bool:
+    if len(form.variables) != 1 or not gaussian.centred or form.constant != 0:
+        return False
+    return len(active) >= _MANY or isinstance(gaussian.cov[form.variables[0], form.variables[0]], Entry)
+
+
+def _named(gaussian: Gaussian, given: int, active: frozenset[int]) -> tuple[Gaussian, tuple[tuple[Expr, Expr], ...]]:
+    """The law given r_i = 0 with a name for every entry: in many variables, fractions of fractions would fill pages."""
+    size = gaussian.size
+    variance = offzero(gaussian.cov[given, given])
+    before = str(gaussian.cov[given, given])
+    level = f"{before}|" if isinstance(gaussian.cov[given, given], Entry) else "D"  # a new name for every new law
+    column = [gaussian.cov[given, j] for j in range(size)]
+    meaning: dict[Expr, Expr] = {}
+    cov = {}
+    for j, k in combinations_with_replacement(range(size), 2):
+        if not {j, k} <= active:
+            cov[j, k] = sp.S.Zero
+            continue
+        own, taken = gaussian.cov[j, k], column[j] * column[k] / variance
+        cov[j, k] = Entry(f"{level}{given + 1}_{j + 1}{k + 1}", real=True, positive=(j == k) or None)
+        meaning[cov[j, k]] = residual(own, taken) if j == k else own - taken
+    matrix = sp.ImmutableMatrix(size, size, lambda j, k: cov[min(int(j), int(k)), max(int(j), int(k))])
+    return Gaussian(gaussian.variables, gaussian.mean, matrix), tuple(meaning.items())
 
 
 def _parallel(first: Form, second: Form) -> bool:
