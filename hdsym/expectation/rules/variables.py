@@ -39,9 +39,13 @@ def _oblique(form: Form) -> bool:
 
 
 def _basis(term: Term, gaussian: Gaussian) -> list[Direction]:
-    """Directions of the signs, completed by the variables in play to a basis of their span."""
+    """Directions of the signs, completed by the variables in play to a basis of their span.
+
+    The highest powers come first: E[s^3 sgn(x + s)] then needs no s = u - x, whose digits cancel where x is large.
+    """
     forms = sorted(term.signs, key=str)
     present = [i for i in range(gaussian.size) if term.powers[i] or any(form.coefficients[i] != 0 for form in forms)]
+    present.sort(key=lambda i: -term.powers[i])
     units = [tuple(sp.Integer(int(k == i)) for k in range(gaussian.size)) for i in present]
     return independent([*(form.coefficients for form in forms), *units])
 
