@@ -24,7 +24,7 @@ from .nodes import (
     RuleNote,
     Statement,
 )
-from .stable import stabilise, with_inverse_mills
+from .stable import stabilise, stabilise_law, with_inverse_mills
 
 if TYPE_CHECKING:
     from ..derive.pipeline import Formulas
@@ -132,7 +132,7 @@ def lower_function(
     lines = sorted({node for expr in expressions for node in expr.atoms(UnitIntegral)}, key=str)
     names = {node: sp.Symbol(f"E{k}", real=True) for k, node in enumerate([*integrals, *lines], start=1)}
     plain = [stabilise(expr.xreplace(names)) for expr in expressions]
-    laws = [stabilise(entry) for node in integrals for entry in (*node.mean, *node.cov)]
+    laws = [stabilise_law(entry) for node in integrals for entry in (*node.mean, *node.cov)]
     temporaries = (sp.Symbol(f"c{k}", real=True) for k in range(1, 10_000))
     shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
     law_values, values = reduced[: len(laws)], reduced[len(laws) :]
