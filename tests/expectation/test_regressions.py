@@ -80,6 +80,25 @@ CASES = {
     "log Phi, wide": (3 * X**2 * log_ndtr(HALF - S + X), np.array([[1e4, -90.0], [-90.0, 1.0]])),
     # B11 B22 - B12^2 over the root of B11 B22 - B12^2 + 4 B11 was 0 / 0
     "weighted moduli, x = 0": (S * sp.erf(sp.sqrt(2) * S / 4) * sp.Max(-X, 3 * X), NO_X),
+    # v (c / sqrt(v) + ...) was 0 * (0 / 0); c^2 (v v' - c^2) / v^(3/2) was 0 / 0, for two factors vanish together
+    "clipped times a vanishing modulus": ((S - X / 2 - 1) ** 2 * sp.Abs(S - X) * hard_tanh(X), np.full((2, 2), 1e4)),
+    "cubic moduli, x = 0": ((S**3 / 8 - 3 * S / 2) * sp.Max(-S, 3 * S) * sp.Max(-X, 3 * X), NO_X),
+    "powers and a threshold, x = 0": (8 * X**3 * relu(X) * relu(3 - S), np.diag([0.0, 1e-6])),
+    # of two variances, one inside the other, only the inner one was kept from vanishing
+    "tilted thresholds, rank one": (
+        relu(S + X / 2 + 3 * HALF) * sp.exp(S + X / 2 - (S + X / 2 + HALF) ** 2 / 4) * sp.Max(1 - S, 3 * S - 3),
+        np.array([[1e-6, -0.0015], [-0.0015, 2.25]]),
+    ),
+    # the mean B12 / B11 of s given x = 1 was 0 / 0, under a density of zero
+    "integral given a point mass": (sp.Abs(X - 1) * sigmoid(S) * sp.sign(S) + X * sp.sin(S) * sp.cosh(S / 2), NO_X),
+    # s was written as u - x, both of them 1e10 times larger
+    "small beside large": (
+        S**3 * relu(S / 2 + HALF) * leaky(-S - X / 2 - 1), np.array([[1e4, 9.9999999e-7], [9.9999999e-7, 1e-16]])
+    ),
+    # a product of two kinks was integrated in parts that cancel
+    "cancelling parts beside a closed form": (
+        X**3 * sp.erf(2 * S - 1) * sp.erf(X / 2) - log_ndtr(S) * relu(S / 2 + 2), np.diag([1e-16, 1e8])
+    ),
 }  # fmt: skip
 
 
