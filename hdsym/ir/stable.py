@@ -165,12 +165,13 @@ def _meets(factor: Expr, variance: Expr) -> bool:
 def _bound(product: Expr) -> Expr:
     """c^k / v^q with k > 2q vanishes with v if c is a covariance of that variable, since c^2 <= v v'.
 
-    Whether c is one shows at v = 0, where it then is 0 too; if not, the formula is singular and stays so.
+    c / sqrt(v) is taken for 0 there too, as E[w sgn(u)] is with sgn(0) = 0. Whether c is a covariance shows at v = 0,
+    where it then is 0; if not, the formula is singular and stays so.
     """
     powers = _powers(product)
     factors = []
     for base, exponent in powers:
-        if exponent.is_Rational and exponent < 0 and _may_vanish(base):
+        if exponent.is_Rational and exponent < 0 and _is_variance(base):
             vanishing = _vanishing(powers, base, -2 * exponent)
             base = bounded(base, _floor(base), *vanishing) if vanishing else base
         factors.append(sp.Pow(base, exponent))
@@ -178,11 +179,15 @@ def _bound(product: Expr) -> Expr:
 
 
 def _vanishing(powers: list[tuple[Expr, Expr]], variance: Expr, order: Expr) -> list[Expr]:
-    """Factors, or else sums of two, each of which may vanish with the variance to more than the order asked for."""
+    """Factors, or else sums of two, each of which may vanish with the variance to the order asked for.
+
+    An even order must be exceeded: c^2 / v has no value at v = 0.
+    """
+    least = order + (1 - order % 2) / 2
     orders = [(b, e * _order(b, variance)) for b, e in powers if e.is_Rational and e > 0 and not b.is_number]
-    single = [b for b, own in orders if own > order]
+    single = [b for b, own in orders if own >= least]
     pairs = itertools.combinations(orders, 2)
-    return single or [sp.Abs(b) + sp.Abs(c) for (b, first), (c, second) in pairs if first + second > order]
+    return single or [sp.Abs(b) + sp.Abs(c) for (b, first), (c, second) in pairs if first + second >= least]
 
 
 def _order(factor: Expr, variance: Expr) -> int:
@@ -226,9 +231,11 @@ def _floor_variances(expr: Expr, roots: set[Expr]) -> Expr:
         return bool(below and (e.exp.q == 2 or e.base in roots) and _may_vanish(e.base))
 
     # from the outside in: a variance may have others in its denominators
-    return expr.xreplace(
-        {e: sp.Pow(floored(e.base, _floor(e.base)), e.exp) for e in expr.atoms(sp.Pow) if is_variance(e)}
-    )
+    return _floored(expr, {e for e in expr.atoms(sp.Pow) if is_variance(e)})
+
+
+def _floored(expr: Expr, powers: set[Expr]) -> Expr:
+    return expr.xreplace({e: sp.Pow(floored(e.base, _floor(e.base)), e.exp) for e in powers})
 
 
 def _may_vanish(base: Expr) -> bool:
