@@ -228,7 +228,8 @@ def _is_root(expr: Expr) -> bool:
 def _floor_variances(expr: Expr, roots: set[Expr]) -> Expr:
     def is_variance(e: Expr) -> bool:
         below = isinstance(e, sp.Pow) and e.exp.is_Rational and e.exp < 0
-        return bool(below and (e.exp.q == 2 or e.base in roots) and _may_vanish(e.base))
+        rooted = below and (e.exp.q == 2 or e.base in roots) and _may_vanish(e.base)
+        return bool(rooted or (below and _is_variance(e.base) and (e.base.is_Add or e.base.is_positive)))
 
     # from the outside in: a variance may have others in its denominators
     return _floored(expr, {e for e in expr.atoms(sp.Pow) if is_variance(e)})
