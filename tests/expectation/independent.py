@@ -53,7 +53,8 @@ class Expected(NamedTuple):
     """E g a few digits short of double precision, E |g|, and E of the sum of the absolute values of g's terms.
 
     The last is what rounding is relative to: a closed form adds up the terms' expectations, and relu(x - 9) = (x - 9
-    + |x - 9|) / 2 is small where its terms are not.
+    + |x - 9|) / 2 is small where its terms are not. With a kink across the axes s may have to be written as u - x: then
+    |s| counts as |s| + |x|.
     """
 
     value: float
@@ -63,7 +64,7 @@ class Expected(NamedTuple):
 
 def expected(problem: Problem) -> Expected:
     names, left = problem.names, _root(problem.cov)
-    g = sp.lambdify(names, (problem.integrand, _terms(problem.integrand)), modules=[_NAMES, "numpy"], cse=True)
+    g = sp.lambdify(names, (problem.integrand, _bounded_terms(problem)), modules=[_NAMES, "numpy"], cse=True)
     lines = _lines(problem, left)
 
     def weighted(weight: np.ndarray, *z: np.ndarray) -> np.ndarray:
@@ -97,6 +98,17 @@ def expected(problem: Problem) -> Expected:
     return Expected(*map(float, total))
 
 
+def _bounded_terms(problem: Problem) -> sp.Expr:
+    names, sizes = problem.names, [_size(name) for name in problem.names]
+    oblique = any(sharp and len(form.free_symbols) > 1 for sharp, form in _forms(problem.integrand, names))
+    bounds = [sp.Add(*map(sp.Abs, names)) if oblique else sp.Abs(name) for name in names]
+    return _terms(problem.integrand).xreplace(dict(zip(sizes, bounds, strict=True)))
+
+
+def _size(name: sp.Symbol) -> sp.Symbol:
+    return sp.Symbol(f"size_{name}", positive=True)
+
+
 def _terms(expr: sp.Expr) -> sp.Expr:
     """The sum of the absolute values of the terms of an integrand whose kinks are written with signs."""
     if expr.is_Add or isinstance(expr, sp.Max | sp.Min | sp.Abs):
@@ -111,7 +123,7 @@ def _terms(expr: sp.Expr) -> sp.Expr:
         return sp.cosh(*expr.args)
     if isinstance(expr, sp.sign | sp.Heaviside | sp.erf | sp.erfc | sp.sin | sp.cos | sp.tanh | sigmoid):
         return sp.Integer(2)
-    return sp.Abs(expr)
+    return _size(expr) if expr.is_Symbol else sp.Abs(expr)
 
 
 def _turning(wave: sp.Expr, problem: Problem, left: np.ndarray) -> float:

@@ -84,6 +84,10 @@ CASES = {
     "clipped times a vanishing modulus": ((S - X / 2 - 1) ** 2 * sp.Abs(S - X) * hard_tanh(X), np.full((2, 2), 1e4)),
     "cubic moduli, x = 0": ((S**3 / 8 - 3 * S / 2) * sp.Max(-S, 3 * S) * sp.Max(-X, 3 * X), NO_X),
     "powers and a threshold, x = 0": (8 * X**3 * relu(X) * relu(3 - S), np.diag([0.0, 1e-6])),
+    # c / sqrt(v) - c' / sqrt(v), covariances of the form without variance
+    "oblique modulus and erf, X = X*": (sp.Abs(S - X) * sp.erf(X / 2), np.full((2, 2), 0.49)),
+    # C11 (2 + B11 - 4 B12 + 4 B22) in a denominator was not seen to vanish with C11
+    "tilted clip, x = 0": (sp.exp(2 * S - X - (2 * S - X - 1) ** 2 / 4) * sp.Abs(X) * hard_tanh(2 * S - X - 1), NO_X),
     # of two variances, one inside the other, only the inner one was kept from vanishing
     "tilted thresholds, rank one": (
         relu(S + X / 2 + 3 * HALF) * sp.exp(S + X / 2 - (S + X / 2 + HALF) ** 2 / 4) * sp.Max(1 - S, 3 * S - 3),
@@ -118,6 +122,8 @@ DERIVATIVES = [
     relu(X - 1) * relu(X) * sp.Abs(S),
     # delta' beside a shifted sign needs the derivative of Owen's T
     sp.sign(X) * sp.sign(S - 1) * sp.exp(X / 2),
+    # delta' beside a sign and a function without closed form: an integral with a kink was to be differentiated
+    relu(3 * HALF - S) * softplus(X) * sp.sign(S + X + 3 * HALF / 2),
 ]
 
 
