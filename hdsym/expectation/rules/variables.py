@@ -6,7 +6,7 @@ from ...cas import Expr, Matrix, sp
 from ..gaussian import Form, Gaussian, tidy
 from ..rule import Part, Reduction, Rule
 from ..terms import Term, terms_of
-from .span import Direction, independent
+from .span import Direction, independent, spanned
 
 __all__ = ["VARIABLES"]
 
@@ -19,6 +19,9 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     """
     if term.deltas or term.exponent != 0 or term.opaque != 1 or not any(_oblique(form) for form in term.signs):
         return None
+    plain = [form.coefficients for form in term.signs if not _oblique(form)]
+    if all(spanned(form.coefficients, plain) for form in term.signs):
+        return None  # sgn(x) sgn(z) sgn(2x + z): the forms cannot all be variables
     directions = _basis(term, gaussian)
     active = [i for i in range(gaussian.size) if any(d[i] != 0 for d in directions)]
     matrix = sp.Matrix([[d[i] for i in active] for d in directions])
