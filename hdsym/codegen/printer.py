@@ -139,8 +139,10 @@ class NumpyPrinter:
         return f"np.where({shown} == 0.0, 0.0, {shown} * {self._bracket(value, _PRODUCT + 1)})", _ATOM
 
     def _bounded(self, expr: Expr) -> tuple[str, int]:
-        value, floor, covariance = map(self, expr.args)
-        return f"np.where(({covariance})**2 <= {floor}, np.maximum({value}, {floor}), {value})", _ATOM
+        value, floor, *covariances = map(self, expr.args)
+        tests = [f"({c})**2 <= {floor}" for c in covariances]
+        condition = tests[0] if len(tests) == 1 else " | ".join(f"({test})" for test in tests)
+        return f"np.where({condition}, np.maximum({value}, {floor}), {value})", _ATOM
 
     def _offzero(self, expr: Expr) -> tuple[str, int]:
         value = self(expr.args[0])

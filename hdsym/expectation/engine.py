@@ -69,8 +69,9 @@ class Engine:
         return Outcome(outcome.value, step, outcome.exact, outcome.conditions)
 
     def _sum(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
+        terms = terms_of(integrand, gaussian)
         try:
-            parts = [self._term(term, gaussian, lookahead=False) for term in terms_of(integrand, gaussian)]
+            parts = [self._term(term, gaussian, lookahead=False) for term in terms]
         except _NotExactError as error:
             raise ExpectationError(
                 f"E[{integrand}] has no closed form by the exact rules: {error} is left",
@@ -82,6 +83,9 @@ class Engine:
             return self._whole(integrand, gaussian)
         if len(parts) == 1:
             return parts[0]
+        if not exact and any(part.exact for part in parts):
+            parts = self._joined(terms, parts, gaussian)
+            value = sp.Add(*(part.value for part in parts))
         if value.is_polynomial(*value.free_symbols):
             value = sp.expand(value)
         step = Step(
@@ -95,6 +99,14 @@ class Engine:
         )
         conditions = tuple(dict.fromkeys(c for part in parts for c in part.conditions))
         return Outcome(value, step, exact, conditions)
+
+    def _joined(self, terms: list[Term], parts: list[Outcome], gaussian: Gaussian) -> list[Outcome]:
+        """The exact parts, and the others as one integral if that costs no more dimensions."""
+        rest = sp.Add(*(t.expr(gaussian.variables) for t, part in zip(terms, parts, strict=True) if not part.exact))
+        value = sp.Add(*(part.value for part in parts if not part.exact))
+        if not self._better_whole(rest, gaussian, value):
+            return parts
+        return [*(part for part in parts if part.exact), self._whole(rest, gaussian)]
 
     @staticmethod
     def _better_whole(integrand: Expr, gaussian: Gaussian, value: Expr) -> bool:

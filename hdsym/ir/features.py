@@ -87,8 +87,19 @@ def growth(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
 
 
 def frequency(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
-    """Slopes a_i such that the integrand has no faster waves than sin(sum a_i u_i)."""
-    return _slopes(integrand, variables, sp.sin | sp.cos)
+    """Slopes a_i such that the integrand has no faster waves than sin(sum a_i u_i).
+
+    A function whose argument is not affine, as with noise that is not Gaussian, changes along a curve: nothing marks
+    the place, and panels as for a wave four times as steep as the argument resolve it everywhere.
+    """
+    waves = _slopes(integrand, variables, sp.sin | sp.cos)
+    curved = [argument for node in integrand.atoms(sp.Function) for argument in _switches(node, variables)]
+    curved = [argument for argument in curved if argument.has(*variables) and _form(argument, variables, False) is None]
+    steep = tuple({sp.Abs(argument.diff(v)) for argument in curved} for v in variables)
+    return tuple(
+        wave + 4 * sp.Add(*(slope for slope in slopes if not slope.has(*variables)))
+        for wave, slopes in zip(waves, steep, strict=True)
+    )
 
 
 def _slopes(integrand: Expr, variables: tuple[Symbol, ...], kind: Any) -> tuple[Expr, ...]:

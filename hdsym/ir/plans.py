@@ -9,7 +9,7 @@ from ..expectation.integral import GaussianIntegral, UnitIntegral
 from ..expectation.separate import separated
 from .features import features, frequency, growth, steepness
 from .nodes import Feature, Integral, LineIntegral
-from .stable import stabilise, with_inverse_mills
+from .stable import stabilise, stabilise_law, with_inverse_mills
 
 __all__ = ["Prepared", "PreparedLine", "integrals_in", "prepare", "prepare_line"]
 
@@ -41,7 +41,7 @@ class Prepared:
     @property
     def entries(self) -> tuple[Expr, ...]:
         """Everything outside the integrand, to be shared with the rest of a function: mean, covariance, values."""
-        return (*(stabilise(entry) for entry in (*self.node.mean, *self.node.cov)), *self.values)
+        return (*(stabilise_law(entry) for entry in (*self.node.mean, *self.node.cov)), *self.values)
 
     def plan(self, target: Symbol, entries: list[Expr]) -> Integral:
         """The statement, with `entries` in the form they have taken after shared subexpressions were named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from ..cas import Expr, sp
@@ -10,7 +11,7 @@ from ..special import log_ndtr, owens_t
 __all__ = ["bounded", "clipped", "floored", "inverse_mills", "stabilise", "weighted", "with_inverse_mills"]
 
 _ROUNDING = sp.Float("1e-16")
-_TINY = sp.Float("1e-300")
+_TINY = sp.Float("1e-80")  # far below any variance, and its powers up to 7 / 2 are still numbers
 
 
 class clipped(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation, printed as max(u, 0)
@@ -53,7 +54,7 @@ class weighted(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of th
 
 
 class bounded(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
-    """bounded(v, floor, c): max(v, floor) where \\|c\\| <= sqrt(floor), else v."""
+    """bounded(v, floor, c, ...): max(v, floor) where some \\|c\\| <= sqrt(floor), else v."""
 
     def _eval_is_positive(self) -> bool:
         return True
@@ -98,6 +99,8 @@ def stabilise(expr: Expr) -> Expr:
     Inside exp, erf and Owen's T, variances in a denominator are kept from vanishing: there 1/0 has a limit (certainty),
     and 0/0, which belongs to a sign without variance at its own kink, becomes 0.
     """
+    if any(map(_is_root, expr.atoms(sp.Pow))):
+        expr = expr.replace(lambda e: e.is_Mul, _distribute)
     roots = {power.base for power in expr.atoms(sp.Pow) if _is_root(power)}
     if roots and expr.has(sp.exp, sp.erf, sp.erfc, owens_t):
         expr = expr.replace(lambda e: e.is_Mul and e.has(sp.exp), _weigh)
@@ -105,8 +108,18 @@ def stabilise(expr: Expr) -> Expr:
             lambda e: isinstance(e, sp.exp | sp.erf | sp.erfc | owens_t),
             lambda e: e.func(*(_floor_variances(arg, roots) for arg in e.args)),
         )
-    expr = expr.replace(lambda e: bool(roots) and e.is_Mul, _bound)
+    if roots:
+        expr = expr.replace(lambda e: e.is_Mul, _bound)
     return expr.replace(_is_root_of_difference, lambda e: sp.Pow(clipped(e.base), e.exp))
+
+
+def stabilise_law(entry: Expr) -> Expr:
+    """The same for a conditional mean or (co)variance: B12 / B11 is 0 where B11 and B12 are.
+
+    What stands there is conditioned on a variable without variance; the density in front decides (0, or infinite).
+    """
+    below = {e for e in entry.atoms(sp.Pow) if e.exp.is_negative and _is_variance(e.base)}
+    return stabilise(_floored(entry, below))
 
 
 def _weigh(product: Expr) -> Expr:
@@ -119,22 +132,62 @@ def _weigh(product: Expr) -> Expr:
     return product
 
 
+def _distribute(product: Expr) -> Expr:
+    """As c sqrt(v) + ... where v (c / sqrt(v) + ...) stands: a factor that vanishes meets the roots that do."""
+    for total in product.args:
+        if not total.is_Add:
+            continue
+        below = {base for term in total.args for base, e in _powers(term) if e.is_negative and _is_variance(base)}
+        others = [f for f in product.args if f is not total]
+        meeting = [f for f in others if any(_meets(f, base) for base in below)]
+        if meeting:
+            rest = sp.Mul(*(f for f in others if f not in meeting))
+            return rest * sp.Add(*(sp.Mul(*meeting, term) for term in total.args))
+    return product
+
+
+def _powers(product: Expr) -> list[tuple[Expr, Expr]]:
+    return [factor.as_base_exp() for factor in sp.Mul.make_args(product)]
+
+
+def _is_variance(base: Expr) -> bool:
+    return _may_vanish(base) and not any(term.is_number for term in sp.Add.make_args(base))
+
+
+def _meets(factor: Expr, variance: Expr) -> bool:
+    """Whether a factor is a power of a variance, or a polynomial that may be a covariance of the same variable."""
+    base, exponent = factor.as_base_exp()
+    if base.is_number or not exponent.is_positive:
+        return False
+    return bool(base == variance or all(map(_is_monomial, sp.Add.make_args(base))))
+
+
 def _bound(product: Expr) -> Expr:
     """c^k / v^q with k > 2q vanishes with v if c is a covariance of that variable, since c^2 <= v v'.
 
-    Whether c is one shows at v = 0, where it then is 0 too; if not, the formula is singular and stays so. With k = 2q
-    it is bounded, and 0 where c and v are both 0: terms of that kind cancel there.
+    c / sqrt(v) is taken for 0 there too, as E[w sgn(u)] is with sgn(0) = 0. Whether c is a covariance shows at v = 0,
+    where it then is 0; if not, the formula is singular and stays so.
     """
-    powers = [factor.as_base_exp() for factor in product.args]
+    powers = _powers(product)
     factors = []
     for base, exponent in powers:
-        if exponent.is_Rational and exponent.q == 2 and exponent < 0 and _may_vanish(base):
-            least = -2 * exponent + int(any(term.is_number for term in sp.Add.make_args(base)))
-            strong = (b for b, e in powers if e.is_Integer and e * _order(b, base) >= least)
-            covariance = next(strong, None)
-            base = base if covariance is None else bounded(base, _floor(base), covariance)
+        if exponent.is_Rational and exponent < 0 and _is_variance(base):
+            vanishing = _vanishing(powers, base, -2 * exponent)
+            base = bounded(base, _floor(base), *vanishing) if vanishing else base
         factors.append(sp.Pow(base, exponent))
     return sp.Mul(*factors)
+
+
+def _vanishing(powers: list[tuple[Expr, Expr]], variance: Expr, order: Expr) -> list[Expr]:
+    """Factors, or else sums of two, each of which may vanish with the variance to the order asked for.
+
+    An even order must be exceeded: c^2 / v has no value at v = 0.
+    """
+    least = order + (1 - order % 2) / 2
+    orders = [(b, e * _order(b, variance)) for b, e in powers if e.is_Rational and e > 0 and not b.is_number]
+    single = [b for b, own in orders if own >= least]
+    pairs = itertools.combinations(orders, 2)
+    return single or [sp.Abs(b) + sp.Abs(c) for (b, first), (c, second) in pairs if first + second >= least]
 
 
 def _order(factor: Expr, variance: Expr) -> int:
@@ -165,7 +218,7 @@ def _not_above(factor: Expr, variance: Expr) -> bool:
 
 
 def _is_monomial(expr: Expr) -> bool:
-    return all(f.is_number or f.as_base_exp()[0].is_Symbol for f in sp.Mul.make_args(expr))
+    return all(base.is_number or (base.is_Symbol and e.is_positive) for base, e in _powers(expr))
 
 
 def _is_root(expr: Expr) -> bool:
@@ -175,9 +228,15 @@ def _is_root(expr: Expr) -> bool:
 def _floor_variances(expr: Expr, roots: set[Expr]) -> Expr:
     def is_variance(e: Expr) -> bool:
         below = isinstance(e, sp.Pow) and e.exp.is_Rational and e.exp < 0
-        return bool(below and (e.exp.q == 2 or e.base in roots) and _may_vanish(e.base))
+        rooted = below and (e.exp.q == 2 or e.base in roots) and _may_vanish(e.base)
+        return bool(rooted or (below and _is_variance(e.base) and (e.base.is_Add or e.base.is_positive)))
 
-    return expr.replace(is_variance, lambda e: sp.Pow(floored(e.base, _floor(e.base)), e.exp))
+    # from the outside in: a variance may have others in its denominators
+    return _floored(expr, {e for e in expr.atoms(sp.Pow) if is_variance(e)})
+
+
+def _floored(expr: Expr, powers: set[Expr]) -> Expr:
+    return expr.xreplace({e: sp.Pow(floored(e.base, _floor(e.base)), e.exp) for e in powers})
 
 
 def _may_vanish(base: Expr) -> bool:

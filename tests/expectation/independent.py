@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import sympy as sp
 from scipy import special
 
-from hdsym.functions import sigmoid
+from hdsym.functions import logsumexp, sigmoid
 
 
 @dataclass(frozen=True)
@@ -18,19 +20,19 @@ class Problem:
     integrand: sp.Expr
     names: tuple[sp.Symbol, ...]
     cov: np.ndarray
-    mean: tuple[float, ...] = ()  # zero if left out
+    mean: tuple[sp.Expr, ...] = ()  # numbers; zero if left out
 
     @property
     def centre(self) -> dict[sp.Symbol, sp.Expr]:
         means = self.mean or (0,) * len(self.names)
-        return {name: sp.nsimplify(value) for name, value in zip(self.names, means, strict=True)}
+        return {name: sp.sympify(value) for name, value in zip(self.names, means, strict=True)}
 
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(24)
 _NAMES = {
     "sigmoid": special.expit,
     "softplus": lambda u: np.logaddexp(0.0, u),
     "log_ndtr": special.log_ndtr,
+    "logsumexp": lambda *a: np.logaddexp.reduce(np.broadcast_arrays(*a)),
     "erf": special.erf,
     "erfc": special.erfc,
     "Heaviside": lambda u, middle=0.5: np.heaviside(u, middle),
@@ -53,7 +55,8 @@ class Expected(NamedTuple):
     """E g a few digits short of double precision, E |g|, and E of the sum of the absolute values of g's terms.
 
     The last is what rounding is relative to: a closed form adds up the terms' expectations, and relu(x - 9) = (x - 9
-    + |x - 9|) / 2 is small where its terms are not.
+    + |x - 9|) / 2 is small where its terms are not. With a kink across the axes s may have to be written as u - x: then
+    |s| counts as |s| + |x|.
     """
 
     value: float
@@ -62,39 +65,80 @@ class Expected(NamedTuple):
 
 
 def expected(problem: Problem) -> Expected:
+    """See :class:`Expected`; covariances of rank up to three."""
     names, left = problem.names, _root(problem.cov)
-    g = sp.lambdify(names, (problem.integrand, _terms(problem.integrand)), modules=[_NAMES, "numpy"], cse=True)
-    lines = _lines(problem, left)
-
-    def weighted(weight: np.ndarray, *z: np.ndarray) -> np.ndarray:
-        """Sums of g, |g| and its terms over the nodes."""
-        point = [
-            m + sum((a * v for a, v in zip(row, z, strict=True)), np.zeros(()))
-            for m, row in zip(mean, left, strict=True)
-        ]
-        with np.errstate(all="ignore"):
-            value, terms = (np.asarray(part, dtype=float) for part in g(*point))
-        weight = weight * np.exp(-0.5 * sum(v * v for v in z)) / (2 * np.pi) ** (len(z) / 2)
-        return np.array([np.sum(weight * value), np.sum(weight * np.abs(value)), np.sum(weight * terms)])
-
-    mean = problem.mean or (0.0,) * len(names)
+    both = sp.lambdify(names, (problem.integrand, _bounded_terms(problem)), modules=[_NAMES, "numpy"], cse=True)
     reach = 9.5
     if problem.integrand.has(sp.exp, sp.sinh, sp.cosh):  # with slopes up to 2.5 the mass lies further out
         reach += 2.5 * float(np.max(np.abs(left).sum(axis=1), initial=0.0))
     turns = sum((_turning(wave, problem, left) for wave in problem.integrand.atoms(sp.sin, sp.cos)), 0.0)
     widest = min(3.0, 20.0 / max(2.0 * turns, 1e-9))  # twice: for squares
-    if left.shape[1] == 0:
-        value, terms = (float(np.asarray(part)) for part in g(*mean))
-        return Expected(value, abs(value), terms)
-    z, w = _panels(_outer(lines, reach, left.shape[1]), reach, widest)
-    if left.shape[1] == 1:
-        return Expected(*map(float, weighted(w, z)))
-    total = np.zeros(3)
-    for outer, weight in zip(z, w, strict=True):
-        places = [(-(line.a * outer + line.c) / line.b, _scale(line, line.b, 0.0)) for line in lines if line.b]
-        inner, inner_weight = _panels(places, reach, widest)
-        total += weighted(weight * inner_weight, np.full_like(inner, outer), inner)
-    return Expected(*map(float, total))
+    mean = np.array([float(m) for m in problem.mean or (0,) * len(names)])
+    space = _Space(both, _features(problem), reach, widest, 24 if left.shape[1] < 3 else 14)
+    return Expected(*map(float, space.integral(mean, left)))
+
+
+@dataclass(frozen=True)
+class _Space:
+    """What is integrated: (g, terms) as a function of the variables, and its features as (sharp, row, constant)."""
+
+    both: Callable[..., tuple[np.ndarray, np.ndarray]]
+    features: list[tuple[bool, np.ndarray, float]]
+    reach: float
+    widest: float
+    order: int
+
+    def integral(self, origin: np.ndarray, left: np.ndarray) -> np.ndarray:
+        """E of (g, |g|, terms) at origin + left z, z standard normal, the last axis innermost."""
+        rank = left.shape[1]
+        lines = _lines(self.features, origin, left)
+        if rank == 0:
+            return self.sums(np.ones(()), origin, left)
+        corners = self.corners(origin, left) if rank == 3 else []
+        z, w = self.panels([*_outer(lines, self.reach, rank), *corners])
+        if rank == 1:
+            return self.sums(w, origin, left, z)
+        total = np.zeros(3)
+        for outer, weight in zip(z, w, strict=True):
+            if rank == 3:
+                density = np.exp(-0.5 * outer * outer) / np.sqrt(2 * np.pi)
+                total += weight * density * self.integral(origin + left[:, 0] * outer, left[:, 1:])
+                continue
+            places = [(-(line.a * outer + line.c) / line.b, _scale(line, line.b, 0.0)) for line in lines if line.b]
+            inner, inner_weight = self.panels(places)
+            total += self.sums(weight * inner_weight, origin, left, np.full_like(inner, outer), inner)
+        return total
+
+    def corners(self, origin: np.ndarray, left: np.ndarray) -> list[tuple[float, float]]:
+        """Where three kinks meet in a point."""
+        sharp = [(row @ left, constant + row @ origin) for kinked, row, constant in self.features if kinked]
+        systems = [list(zip(*three, strict=True)) for three in itertools.combinations(sharp, 3)]
+        solvable = [(rows, right) for rows, right in systems if abs(np.linalg.det(np.array(rows))) > 1e-9]
+        return [(float(np.linalg.solve(np.array(rows), -np.array(right))[0]), 0.0) for rows, right in solvable]
+
+    def panels(self, places: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+        return _panels(places, self.reach, self.widest, self.order)
+
+    def sums(self, weight: np.ndarray, origin: np.ndarray, left: np.ndarray, *z: np.ndarray) -> np.ndarray:
+        point = [
+            m + sum((a * v for a, v in zip(row, z, strict=True)), np.zeros(()))
+            for m, row in zip(origin, left, strict=True)
+        ]
+        with np.errstate(all="ignore"):
+            value, terms = (np.asarray(part, dtype=float) for part in self.both(*point))
+        weight = weight * np.exp(-0.5 * sum(v * v for v in z)) / (2 * np.pi) ** (len(z) / 2)
+        return np.array([np.sum(weight * value), np.sum(weight * np.abs(value)), np.sum(weight * terms)])
+
+
+def _bounded_terms(problem: Problem) -> sp.Expr:
+    names, sizes = problem.names, [_size(name) for name in problem.names]
+    oblique = any(sharp and len(form.free_symbols) > 1 for sharp, form in _forms(problem.integrand, names))
+    bounds = [sp.Add(*map(sp.Abs, names)) if oblique else sp.Abs(name) for name in names]
+    return _terms(problem.integrand).xreplace(dict(zip(sizes, bounds, strict=True)))
+
+
+def _size(name: sp.Symbol) -> sp.Symbol:
+    return sp.Symbol(f"size_{name}", positive=True)
 
 
 def _terms(expr: sp.Expr) -> sp.Expr:
@@ -109,9 +153,11 @@ def _terms(expr: sp.Expr) -> sp.Expr:
         return _terms(expr.base) ** expr.exp
     if isinstance(expr, sp.sinh | sp.cosh):
         return sp.cosh(*expr.args)
+    if isinstance(expr, sp.log) and isinstance(expr.args[0], sp.cosh):
+        return 1 + 2 * _terms(expr.args[0].args[0])  # evaluated as softplus(2u) - u - log 2
     if isinstance(expr, sp.sign | sp.Heaviside | sp.erf | sp.erfc | sp.sin | sp.cos | sp.tanh | sigmoid):
         return sp.Integer(2)
-    return sp.Abs(expr)
+    return _size(expr) if expr.is_Symbol else sp.Abs(expr)
 
 
 def _turning(wave: sp.Expr, problem: Problem, left: np.ndarray) -> float:
@@ -136,7 +182,7 @@ def _outer(lines: list[Line], reach: float, rank: int) -> list[tuple[float, floa
     if rank == 1:
         return [(-line.c / line.a, _scale(line, line.a, 0.0)) for line in lines if line.a]
     places = [(-line.c / line.a, _scale(line, line.a, line.b)) for line in lines if line.a]
-    for p, q in itertools.combinations([line for line in lines if line.b], 2):
+    for p, q in itertools.combinations([line for line in lines if line.b and rank == 2], 2):
         determinant = p.a * q.b - p.b * q.a
         if determinant:
             blur = sum(1.5 / abs(line.b) for line in (p, q) if not line.sharp)
@@ -144,7 +190,9 @@ def _outer(lines: list[Line], reach: float, rank: int) -> list[tuple[float, floa
     return places
 
 
-def _panels(places: list[tuple[float, float]], reach: float, widest: float) -> tuple[np.ndarray, np.ndarray]:
+def _panels(
+    places: list[tuple[float, float]], reach: float, widest: float, order: int
+) -> tuple[np.ndarray, np.ndarray]:
     points = [-reach, reach]
     for centre, scale in places:
         if scale > 0.3 * reach or not np.isfinite(centre):
@@ -161,7 +209,11 @@ def _panels(places: list[tuple[float, float]], reach: float, widest: float) -> t
             edges += [point - (point - edges[-1]) * (count - k) / count for k in range(1, count + 1)]
     low, high = np.array(edges[:-1])[:, None], np.array(edges[1:])[:, None]
     half = (high - low) / 2
-    return ((low + high) / 2 + half * NODES).ravel(), (half * WEIGHTS).ravel()
+    nodes, weights = _rule(order)
+    return ((low + high) / 2 + half * nodes).ravel(), (half * weights).ravel()
+
+
+_rule = lru_cache(np.polynomial.legendre.leggauss)
 
 
 def ambiguous(problem: Problem) -> bool:
@@ -175,22 +227,27 @@ def ambiguous(problem: Problem) -> bool:
     return False
 
 
-def _lines(problem: Problem, left: np.ndarray) -> list[Line]:
-    """Forms of the standard normals."""
+def _features(problem: Problem) -> list[tuple[bool, np.ndarray, float]]:
+    """(kinked?, coefficients, constant) of the affine forms of :func:`_forms`."""
     found = []
-    for sharp, form in _forms(problem.integrand, problem.names):
-        polynomial = sp.Poly(form, *problem.names)
-        if polynomial.total_degree() > 1:
-            continue
-        row = np.array([float(form.coeff(v)) for v in problem.names])
+    for sharp, form in sorted(_forms(problem.integrand, problem.names), key=str):
+        if sp.Poly(form, *problem.names).total_degree() == 1:
+            row = np.array([float(form.coeff(v)) for v in problem.names])
+            found.append((sharp, row, float(form.xreplace(dict.fromkeys(problem.names, sp.Integer(0))))))
+    return found
+
+
+def _lines(features: list[tuple[bool, np.ndarray, float]], origin: np.ndarray, left: np.ndarray) -> list[Line]:
+    """Forms of the standard normals; of three the last two count as one."""
+    found = []
+    for sharp, row, constant in features:
         slope = row @ left
-        constant = float(form.xreplace(problem.centre))
         size = float(np.abs(row) @ np.abs(left).sum(axis=1)) if left.size else 0.0
         slope = np.where(np.abs(slope) > 1e-13 * size, slope, 0.0)
-        a, b = (*slope, 0.0, 0.0)[:2]
         if not np.any(slope):
             continue
-        found.append(Line(a, b, constant, sharp))
+        b = 0.0 if len(slope) == 1 else float(slope[1]) if len(slope) == 2 else float(np.hypot(*slope[1:]))
+        found.append(Line(float(slope[0]), b, constant + float(row @ origin), sharp))
     return found
 
 
@@ -204,6 +261,8 @@ def _forms(expr: sp.Expr, names: tuple[sp.Symbol, ...]) -> set[tuple[bool, sp.Ex
             pairs = [(True, a - b) for a, b in itertools.combinations(node.args, 2)]
         elif isinstance(node, sp.Piecewise):
             continue
+        elif isinstance(node, logsumexp):
+            pairs = [(False, a - b) for a, b in itertools.combinations(node.args, 2)]
         else:
             pairs = [(isinstance(node, sp.sign | sp.Abs | sp.Heaviside), node.args[0])]
         for sharp, form in pairs:

@@ -25,6 +25,8 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
         return None
     (form, order), *rest = term.deltas
     if order:
+        if term.opaque != 1 and term.signs and not rest and not any(_parallel(f, form) for f in term.signs):
+            return _by_parts(term, gaussian)
         shifted = replace(form, constant=form.constant + _SHIFT)
         plain = replace(term, deltas=((shifted, 0), *rest))
         return Reduction(parts=(Part(sp.S.One, plain, gaussian, shift=_SHIFT, order=order),))
@@ -75,6 +77,28 @@ def _named(gaussian: Gaussian, given: int, active: frozenset[int]) -> tuple[Gaus
         meaning[cov[j, k]] = residual(own, taken) if j == k else own - taken
     matrix = sp.ImmutableMatrix(size, size, lambda j, k: cov[min(int(j), int(k)), max(int(j), int(k))])
     return Gaussian(gaussian.variables, gaussian.mean, matrix), tuple(meaning.items())
+
+
+def _by_parts(term: Term, gaussian: Gaussian) -> Reduction:
+    """With v, mu variance and mean of u and c its covariances with r: v E[delta^(n)(u) p] is the negative of
+    mu E[delta^(n-1)(u) p] + (n-1) E[delta^(n-2)(u) p] + sum_j c_j E[delta^(n-1)(u) d_j p].
+
+    Stein's lemma for u delta^(n-1)(u) p; p may have kinks, with which an integral cannot be differentiated in tau.
+    """
+    ((form, order),) = term.deltas
+    variance, mean, direction = gaussian.cov_of(form, form), gaussian.mean_of(form), gaussian.cov_with(form)
+    smooth = replace(term, deltas=())
+
+    def part(factor: Expr, rest: Term, lower: int) -> Part:
+        return Part(tidy(-factor / variance), replace(rest, deltas=((form, lower), *rest.deltas)), gaussian)
+
+    parts = [part(mean, smooth, order - 1)] if mean != 0 else []
+    if order > 1:
+        parts.append(part(sp.Integer(order - 1), smooth, order - 2))
+    for j, covariance in enumerate(direction):
+        if covariance != 0:
+            parts.extend(part(covariance, d, order - 1) for d in smooth.diff(j, gaussian.variables))
+    return Reduction(parts=tuple(parts))
 
 
 def _parallel(first: Form, second: Form) -> bool:

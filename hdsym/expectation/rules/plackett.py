@@ -37,7 +37,7 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
 def _slope(R: list[list[Expr]], j: int) -> Expr:
     """R_0j / sqrt(1 - tau^2 R_0j^2) asin(partial correlation of the other two given u_0 and u_j).
 
-    Conditioned on u_0 and then on u_j, in units of what u_0 leaves of u_j, in terms of the distance s = 1 - tau from one:
+    Conditioned on u_0 and then on u_j, in units of what u_0 leaves of u_j, in the distance s = 1 - tau from one:
     nothing cancels there. A very small number added to every variance keeps the partial correlations consistent where
     variables are equal and nothing is left of them.
     """

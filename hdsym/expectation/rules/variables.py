@@ -6,7 +6,7 @@ from ...cas import Expr, Matrix, sp
 from ..gaussian import Form, Gaussian, tidy
 from ..rule import Part, Reduction, Rule
 from ..terms import Term, terms_of
-from .span import Direction, independent
+from .span import Direction, independent, spanned
 
 __all__ = ["VARIABLES"]
 
@@ -14,11 +14,14 @@ __all__ = ["VARIABLES"]
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     """E[p(r)] = E[p(M u)] with u = L r, L's first rows the forms inside the signs.
 
-    The covariance of u gets symbols of its own, positive on the diagonal: roots of variances then combine as they
+    Mean and covariance of u get symbols of their own, positive on the diagonal: roots of variances then combine as they
     should, v / sqrt(v) becomes sqrt(v), and nothing singular is left where a form vanishes (X = X*).
     """
     if term.deltas or term.exponent != 0 or term.opaque != 1 or not any(_oblique(form) for form in term.signs):
         return None
+    plain = [form.coefficients for form in term.signs if not _oblique(form)]
+    if all(spanned(form.coefficients, plain) for form in term.signs):
+        return None  # sgn(x) sgn(z) sgn(2x + z): the forms cannot all be variables
     directions = _basis(term, gaussian)
     active = [i for i in range(gaussian.size) if any(d[i] != 0 for d in directions)]
     matrix = sp.Matrix([[d[i] for i in active] for d in directions])
@@ -39,9 +42,14 @@ def _oblique(form: Form) -> bool:
 
 
 def _basis(term: Term, gaussian: Gaussian) -> list[Direction]:
-    """Directions of the signs, completed by the variables in play to a basis of their span."""
+    """Directions of the signs, completed by the variables in play to a basis of their span.
+
+    The highest powers come first: E[s^3 sgn(x + s)] then needs no s = u - x, whose digits cancel where x is large.
+    First powers keep their order, so that E[x sgn(x - s)] - E[s sgn(x - s)] stays one root.
+    """
     forms = sorted(term.signs, key=str)
     present = [i for i in range(gaussian.size) if term.powers[i] or any(form.coefficients[i] != 0 for form in forms)]
+    present.sort(key=lambda i: -max(term.powers[i], 1))
     units = [tuple(sp.Integer(int(k == i)) for k in range(gaussian.size)) for i in present]
     return independent([*(form.coefficients for form in forms), *units])
 
@@ -58,8 +66,11 @@ def _law(
         for (i, j), value in values.items()
     }
     cov: Matrix = sp.ImmutableMatrix(size, size, lambda i, j: symbols[min(i, j), max(i, j)])
-    meaning = tuple((symbols[key], value) for key, value in values.items() if symbols[key] != value)
-    return Gaussian(names, tuple(gaussian.mean_of(form) for form in forms), cov), meaning
+    means = [tidy(gaussian.mean_of(form)) for form in forms]
+    centres = [m if m.is_Rational else sp.Symbol(f"M{i + 1}_", real=True) for i, m in enumerate(means)]
+    pairs = [*((symbols[key], value) for key, value in values.items()), *zip(centres, means, strict=True)]
+    meaning = tuple((symbol, value) for symbol, value in pairs if symbol != value)
+    return Gaussian(names, tuple(centres), cov), meaning
 
 
 VARIABLES = Rule(
