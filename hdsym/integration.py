@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DeclarationError, SolveError
+from .runstate import State, constant_or_call, storable
 
 if TYPE_CHECKING:
     from .derive import Derivation
     from .derive.sized import SizedDerivation
     from .problem import Problem
     from .results import Trajectory
-    from .schedule import LearningRate
 
-__all__ = ["METHODS", "Run", "State", "constant_or_call"]
+__all__ = ["METHODS", "Run", "State"]
 
 METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
 """Integrators, those of :func:`scipy.integrate.solve_ivp`."""
 
 _BLOW_UP = 1e30
 """Overlaps beyond this many times their start count as a blow-up; integrating on would only shrink the step."""
-
-
-@dataclass(frozen=True)
-class State:
-    """What an event function sees: the solution at one time.
-
-    Attributes
-    ----------
-    overlaps, gram:
-        B = W^T K W and W^T W, shape (n, n), student first.
-    trained:
-        Trained scalars, shape (count,); ``None`` if the model has none.
-    """
-
-    overlaps: NDArray[np.float64]
-    gram: NDArray[np.float64]
-    trained: NDArray[np.float64] | None
-    _risk: Callable[[NDArray[np.float64]], NDArray[np.float64]]
-
-    @property
-    def risk(self) -> float:
-        """The risk h(B)."""
-        return float(self._risk(self.overlaps))
 
 
 class Run:
@@ -289,7 +265,7 @@ class Run:
             "delta": problem.delta,
             "batch_size": problem.batch_size,
             "learning_rate": problem.learning_rate.describe(),
-            "parameters": _plain(self.parameters),
+            "parameters": storable(self.parameters),
             "solver": {
                 "method": self.method,
                 "rtol": self.rtol,
@@ -307,16 +283,3 @@ class Run:
         scalars = None if trained is None else trained[chosen]
         coarse, fine = (self._risk(overlaps[chosen], scalars, refine=refine) for refine in (1, 2))
         return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))
-
-
-def constant_or_call(schedule: LearningRate) -> Callable[[float], float]:
-    """A schedule as the plain function of time that right-hand sides call."""
-    if schedule.kind == "constant":
-        value = float(schedule(np.zeros(())))
-        return lambda _: value
-    return lambda time: float(schedule(np.asarray(time, dtype=np.float64)))
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """Arrays as lists, to be stored."""
-    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}

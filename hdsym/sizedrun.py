@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cas import sp
-from .integration import Run, constant_or_call
+from .integration import Run
+from .runstate import constant_or_call
 from .sizing import inferred_sizes
 
 __all__ = ["SizedRun"]

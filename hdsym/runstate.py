@@ -1,0 +1,51 @@
+"""What a time integration passes around: its state at one time, and schedules as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .schedule import LearningRate
+
+__all__ = ["State", "constant_or_call", "storable"]
+
+
+@dataclass(frozen=True)
+class State:
+    """What an event function sees: the solution at one time.
+
+    Attributes
+    ----------
+    overlaps, gram:
+        B = W^T K W and W^T W, shape (n, n), student first.
+    trained:
+        Trained scalars, shape (count,); ``None`` if the model has none.
+    """
+
+    overlaps: NDArray[np.float64]
+    gram: NDArray[np.float64]
+    trained: NDArray[np.float64] | None
+    _risk: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+
+    @property
+    def risk(self) -> float:
+        """The risk h(B)."""
+        return float(self._risk(self.overlaps))
+
+
+def constant_or_call(schedule: LearningRate) -> Callable[[float], float]:
+    """A schedule as the plain function of time that right-hand sides call."""
+    if schedule.kind == "constant":
+        value = float(schedule(np.zeros(())))
+        return lambda _: value
+    return lambda time: float(schedule(np.asarray(time, dtype=np.float64)))
+
+
+def storable(values: dict[str, Any]) -> dict[str, Any]:
+    """Arrays as lists, to be stored."""
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
