@@ -15,7 +15,7 @@ def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, .
     """Forms at whose zero the integrand has a kink or jump (sharp), or changes on the scale 1 / slope.
 
     Empty where the trapezoidal rule of :mod:`templates` serves without being told: no kink, every function centred at
-    zero with a slope of at most two, nothing that grows.
+    zero of one axis with a slope of at most two, nothing that grows.
     """
     found: dict[tuple[Any, ...], Feature] = {}
     for node in sorted(integrand.atoms(sp.Function, sp.exp), key=sp.default_sort_key):
@@ -45,8 +45,9 @@ def steepness(integrand: Expr) -> int:
 
 
 def _plain(form: Feature) -> bool:
-    slopes = (c.is_number and abs(c) <= 2 for c in form.coefficients)
-    return not form.sharp and form.constant == 0 and all(slopes)
+    slopes = all(c.is_number and abs(c) <= 2 for c in form.coefficients)
+    along_an_axis = sum(c != 0 for c in form.coefficients) == 1  # else its zero on one axis depends on the other
+    return not form.sharp and form.constant == 0 and slopes and along_an_axis
 
 
 def _switches(node: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:

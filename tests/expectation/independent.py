@@ -69,7 +69,9 @@ def expected(problem: Problem) -> Expected:
     names, left = problem.names, _root(problem.cov)
     both = sp.lambdify(names, (problem.integrand, _bounded_terms(problem)), modules=[_NAMES, "numpy"], cse=True)
     reach = 9.5
-    if problem.integrand.has(sp.exp, sp.sinh, sp.cosh):  # with slopes up to 2.5 the mass lies further out
+    powers = [e.args[0] for e in problem.integrand.atoms(sp.exp) if e.args[0].is_polynomial(*names)]
+    linear = any(sp.Poly(power, *names).total_degree() == 1 for power in powers if power.has(*names))
+    if linear or problem.integrand.has(sp.sinh, sp.cosh):  # with slopes up to 2.5 the mass lies further out
         reach += 2.5 * float(np.max(np.abs(left).sum(axis=1), initial=0.0))
     turns = sum((_turning(wave, problem, left) for wave in problem.integrand.atoms(sp.sin, sp.cos)), 0.0)
     widest = min(3.0, 20.0 / max(2.0 * turns, 1e-9))  # twice: for squares

@@ -19,7 +19,7 @@ from tests.expectation.strategies import S, X, integrands, problems, products, w
 NORMAL = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 FEW = settings(NORMAL, max_examples=25)
 NIGHTLY = settings(NORMAL, max_examples=1000, derandomize=False)
-ROUNDING = 1e-14  # of the terms that a closed form adds up
+ROUNDING = 1e-13  # of the terms that a closed form adds up
 
 
 def tolerance(problem: Problem) -> float:

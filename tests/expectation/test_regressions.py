@@ -76,6 +76,8 @@ CASES = {
     "log Phi with powers": (huber(X / 2) * log_ndtr(2 * X - S) * sp.Heaviside(X / 2), SOME),
     # of a kink and a smooth change at the same place only the kink was seen
     "sign and sigmoid, wide": (X * sigmoid(X) + 6 * sp.sign(X), np.diag([1e8, 1.0])),
+    # a smooth change along x + s was taken for one along an axis
+    "oblique and wide": (-(S + X / 2) * sp.erfc((S + X / 2) / sp.sqrt(2)) * softplus(-S), 1e4 * EYE),
     # u + phi(u) / Phi(u) lost its digits far out
     "log Phi, wide": (3 * X**2 * log_ndtr(HALF - S + X), np.array([[1e4, -90.0], [-90.0, 1.0]])),
     # B11 B22 - B12^2 over the root of B11 B22 - B12^2 + 4 B11 was 0 / 0
