@@ -48,7 +48,7 @@ def context(program: SizedProgram) -> dict[str, Any]:
         "signature": _signature([*fixed, *trained]),
         "signature_continued": _continued([*fixed, *trained]),
         "fixed_signature_continued": _continued(fixed),
-        "size_signature": _signature([f"{name}: int" for name in program.sizes]),
+        "size_signature": _signature([f"{name}: int" for name in program.sizes]) if program.sizes else "",
         "passed": _passed(program, [m.name for m in program.trained]),
         "passed_fixed": _passed(program, []),
         "passed_sizes": "".join(f", {name}={name}" for name in program.sizes),

@@ -60,20 +60,22 @@ def blocks(model: Model) -> list[Block]:
     units = Units()
     label = {} if model.link is None or isinstance(model.link, RandomLabel) else {model.label: model.link}
     mean = [_signs_reduced(term) for term in units.terms(model.loss.xreplace(label))]
-    found = _blocks(units, "risk", (), False, _averaged(((term, ()) for term in mean), model))
+    soft = [_signs_reduced(part) for term in mean for part, _ in _labelled(units, term, (), model)]
+    found = _blocks(units, "risk", (), False, _averaged(((term, ()) for term in soft), model))
     slopes = {x: [_pointwise(free) for free in _first(mean, x)] for x in (*model.students, *model.trained)}
     for x in model.students:
-        first = [(replace(term, body=_reduced(term)), k) for term, k in _first(mean, x)]
+        first = [(replace(term, body=_reduced(term)), k) for term, k in _first(soft, x)]
         for r in (*model.students, *model.teachers):
             off, diagonal = _second(first, r)
             found += _blocks(units, "gradient", (r, x), False, _averaged(off, model))
             found += _blocks(units, "gradient", (r, x), True, _averaged(diagonal, model))
     for i, x in enumerate(model.students):
         for z in model.students[i:]:
-            pairs = ((units, one, other) for one in slopes[x] for other in slopes[z])
-            found += _blocks(units, "fisher", (x, z), False, _averaged((_times(*pair) for pair in pairs), model))
+            pairs = (_times(units, one, other) for one in slopes[x] for other in slopes[z])
+            labelled = (part for term, free in pairs for part in _labelled(units, term, free, model))
+            found += _blocks(units, "fisher", (x, z), False, _averaged(labelled, model))
     for theta in model.trained:
-        alone = ((term, (k,)) for term, k in slopes[theta])
+        alone = (part for term, k in slopes[theta] for part in _labelled(units, term, (k,), model))
         found += _blocks(units, "trained", (theta,), False, _averaged(alone, model))
     return found
 
@@ -89,6 +91,13 @@ def _blocks(units: Units, quantity: str, members: tuple[Any, ...], diagonal: boo
         for kind in ([diagonal] if diagonal or whole < 2 else [False, True])
     ]
     return [block for block in found if block.terms]
+
+
+def _labelled(units: Units, term: UnitTerm, free: tuple[Index, ...], model: Model) -> list[Free]:
+    """The mean over a sampled label, whose law may depend on the teachers through sums over units."""
+    if not isinstance(model.link, RandomLabel) or not term.body.has(model.label):
+        return [(term, free)]
+    return [(part, free) for part in units.within(term, model.link.average(term.body, model.label))]
 
 
 def _first(terms: list[UnitTerm], member: Any) -> list[tuple[UnitTerm, Index]]:
@@ -107,10 +116,12 @@ def _second(first: list[tuple[UnitTerm, Index]], member: Any) -> tuple[list[Free
 
 
 def _times(units: Units, first: tuple[UnitTerm, Index], second: tuple[UnitTerm, Index]) -> Free:
+    """A product of slopes. Where both are those of one plain student, the column has an index of its own, of size 1."""
     (one, k), (other, l) = first, second
     mapping: dict[Index, Index] = {}
     renewed = units.renewed(other, mapping)
-    return units.joined(one, renewed), (k, mapping.get(l, l))
+    column = mapping.get(l, l)
+    return units.joined(one, renewed), (k, Index(sp.S.One) if column is k else column)
 
 
 def _gaussian(term: UnitTerm) -> Gaussian:
@@ -135,7 +146,7 @@ def _pointwise(pair: tuple[UnitTerm, Index]) -> tuple[UnitTerm, Index]:
 
 
 def _averaged(terms: Iterable[Free], model: Model) -> list[Free]:
-    """Everything averaged but the preactivations: the label, discrete noise, noise that enters polynomially."""
+    """Everything averaged but the preactivations: discrete noise, and noise that enters polynomially."""
     result: list[Free] = []
     for term, free in terms:
         body = _over_noise(model.average(term.body), model)

@@ -6,7 +6,6 @@ renamed to r1, ..., rp in an order of its own, so that the same kernel serves st
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,6 +18,7 @@ from ...expectation.gaussian import Gaussian
 from ...laws import NoiseLaw, Normal
 from ...symbols import overlap_matrix
 from .coincide import Apart
+from .orders import Orders
 from .terms import Index, Slot, UnitTerm
 
 __all__ = ["Call", "Kernel", "Kernels"]
@@ -154,17 +154,17 @@ class Kernels:
             )
         names = [sp.Symbol(f"r{k + 1}", real=True) for k in range(size)]
         places = [sp.Symbol(f"q{k + 1}", real=True, positive=s.symbol.is_positive) for k, s in enumerate(extras)]
+        orders = Orders(function, [s.symbol for s in inside], [s.symbol for s in extras])
         candidates = []
-        for order in itertools.permutations(range(size)):
+        for order in orders.candidates():
             renamed = function.xreplace({inside[k].symbol: names[i] for i, k in enumerate(order)})
-            for chosen in itertools.permutations(range(len(extras))):
+            for chosen in orders.candidates_of_extras():
                 full = renamed.xreplace({extras[k].symbol: places[i] for i, k in enumerate(chosen)})
                 candidates.append((sp.default_sort_key(full), order, chosen, full))
         key, order, chosen, full = min(candidates, key=lambda c: (c[0], c[1], c[2]))
         if full not in self._numbers:
-            inverse = {k: i for i, k in enumerate(order)}
             same = [c[1] for c in candidates if c[0] == key] if not extras else []
-            symmetries = tuple(tuple(inverse[k] for k in other) for other in same) or (tuple(range(size)),)
+            symmetries = orders.symmetries(order, same) or (tuple(range(size)),)
             self._numbers[full] = len(self.found)
             self.found.append(self._derived(full, tuple(names), tuple(places), symmetries))
         return self._numbers[full], list(order), [extras[k] for k in chosen]

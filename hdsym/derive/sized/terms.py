@@ -107,6 +107,12 @@ class Units:
         """
         return self._expand(expr, {})
 
+    def within(self, term: UnitTerm, body: Expr) -> list[UnitTerm]:
+        """`term` with another body, in which new sums over units may stand."""
+        parts = self.terms(body)
+        kept = UnitTerm(term.coefficient, sp.S.One, term.slots)
+        return [self.joined(kept, part) for part in parts]
+
     def renewed(self, term: UnitTerm, mapping: dict[Index, Index]) -> UnitTerm:
         """The same term with indices of its own; `mapping` says what some become, and is filled with the others."""
         for index in term.indices:
@@ -131,7 +137,7 @@ class Units:
         if expr.is_Mul:
             return self._product(expr.args, scope)
         if expr.is_Pow and expr.exp.is_Integer and expr.exp > 0:
-            return self._product((expr.base,) * int(expr.exp), scope)
+            return self._power(expr.base, int(expr.exp), scope)
         if isinstance(expr, sp.Sum):
             return self._sum(expr, scope)
         raise DeclarationError(
@@ -147,6 +153,18 @@ class Units:
             if factor.has(sp.Sum):
                 others = self._expand(factor, scope)
                 result = [self.joined(first, second) for first in result for second in others]
+        return result
+
+    def _power(self, base: Expr, exponent: int, scope: Mapping[Symbol, Index]) -> list[UnitTerm]:
+        """By the multinomial theorem: equal products, which differ in nothing but their indices, are counted once."""
+        terms = self._expand(base, scope)
+        result = []
+        for chosen in itertools.combinations_with_replacement(terms, exponent):
+            counts = [sp.factorial(len(list(equal))) for _, equal in itertools.groupby(chosen, key=id)]
+            product = chosen[0]
+            for factor in chosen[1:]:
+                product = self.joined(product, self.renewed(factor, {index: index for index in scope.values()}))
+            result.append(replace(product, coefficient=product.coefficient * sp.factorial(exponent) / sp.Mul(*counts)))
         return result
 
     @staticmethod
