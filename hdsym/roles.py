@@ -82,7 +82,7 @@ class _Valued(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
         return symbol
 
     def _hashable_content(self) -> tuple[Any, ...]:
-        return (*super()._hashable_content(), self.default)
+        return (*super()._hashable_content(), repr(self.default))  # text: sympy also sorts by it, None has no order
 
     def __getnewargs_ex__(self) -> tuple[tuple[str, float | None], dict[str, bool]]:
         return (self.name, self.default), dict(self._assumptions_orig)

@@ -152,3 +152,12 @@ def test_zoo_models_are_complete_and_cited(name: str) -> None:
 def test_zoo_rejects_unknown_labels() -> None:
     with pytest.raises(DeclarationError, match="hard"):
         hd.zoo.logistic(labels="hard")
+
+
+def test_parameters_declared_twice_are_one_and_sort() -> None:
+    """Equal symbols need not be one object; sympy then compares all they are made of."""
+    first, second, other = hd.parameter("c"), hd.parameter("c"), hd.parameter("c", default=1.0)
+    assert first is not second
+    assert first == second != other
+    assert first.compare(second) == 0
+    assert first.compare(other) == -other.compare(first) != 0
