@@ -44,25 +44,27 @@ class SizedRun(Run):
     def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
         problem = self.problem
         each = [constant_or_call(rate) for rate in problem.trained_rates(self.theory.model)]
+        own = {"rates": lambda time: np.array([rate(time) for rate in each])} if each else {}
         result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
             self.lam,
             self.rho,
             self.grams,
             constant_or_call(problem.learning_rate),
-            lambda time: np.array([rate(time) for rate in each]),
             delta=problem.delta,
             batch=float(problem.batch_size),
+            **own,
             **self.parameters,
         )
         return result
 
     def _start(self) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = self.module.pack(self.grams, self.theta, **self._size_arguments())
+        states = (self.theta,) if self.slices else ()
+        result: NDArray[np.float64] = self.module.pack(self.grams, *states, **self._size_arguments())
         return result
 
     def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-        grams, theta = self.module.unpack(y, self.grams, **self._size_arguments())
-        return grams, theta if self.slices else None
+        found = self.module.unpack(y, self.grams, **self._size_arguments())
+        return found if self.slices else (found, None)
 
     def _risk(
         self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..cas import Symbol, free_symbols, sp
 from ..ir.nodes import Function, ModeEquation, Program
-from .statements import core, declared_code, expression, integration, line, wrapped
+from .layout import WIDTH, wrapped
+from .statements import core, declared_code, expression, integration, line
 
 __all__ = ["context", "function_context"]
 
@@ -20,10 +21,10 @@ def context(program: Program) -> dict[str, Any]:
     cores = [core(function, names) for function in program.functions]
     body = "\n".join(text for part in cores for text in [*part["body"], part["returns"]])
     return {
-        "title": program.name,
+        "title": f"{program.name}: risk, gradient, Fisher matrix and ODEs of one-pass SGD in high dimension.",
         "version": __version__,
         "sympy_version": sp.__version__,
-        "declaration": program.declaration,
+        "declaration": wrapped(program.declaration, 116),
         "parameter_lines": [_parameter_line(slot.name, slot.default) for slot in program.parameters],
         "preactivations": ", ".join(program.preactivations),
         "n": program.size,
@@ -32,7 +33,7 @@ def context(program: Program) -> dict[str, Any]:
         "pairs": _tuple(f"({e.row}, {e.column})" for e in program.equations),
         "formulas": _formula_lines(program),
         "rules": [f"{rule.name}{f' ({rule.reference})' if rule.reference else ''}" for rule in program.rules],
-        "references": program.references or ("none given",),
+        "references": wrapped(program.references or ("none given",), 116),
         "uses_special": "special." in body,
         **integration(*program.functions),
         **declared_code(*program.functions),
@@ -108,10 +109,19 @@ def _rhs_lines(program: Program, calls: str) -> list[str]:
         f"{', '.join(rows)}{',' if len(rows) == 1 else ''} = y.reshape({len(rows)}, modes)",
         *(f"B{row[1:]} = lam @ {row}" for row in rows),
     ]
-    values = [left for left, _ in program.drift.formulas]
-    inputs = ", ".join(symbol.name for symbol in program.drift.inputs)
-    lines.append(f"{', '.join(values)} = _drift({inputs}{calls})")
+    lines += _drift_lines(program, calls)
     lines.append(f"dy = np.empty(({len(rows)}, modes))")
     for k, equation in enumerate(program.equations):
-        lines += line(f"dy[{k}]", expression(equation.rate)).splitlines()
+        lines.append(line(f"dy[{k}]", expression(equation.rate)))
     return lines
+
+
+def _drift_lines(program: Program, calls: str) -> list[str]:
+    """The call of the drift; entries that no rate needs, by symmetry, are not named."""
+    needed = {symbol.name for equation in program.equations for symbol in free_symbols(equation.rate)}
+    names = [left if left in needed else "_" for left, _ in program.drift.formulas]
+    inputs = ", ".join(symbol.name for symbol in program.drift.inputs)
+    targets, call = ", ".join(names), f"_drift({inputs}{calls})"
+    if len(targets) + len(call) <= WIDTH - 16:
+        return [f"{targets} = {call}"]
+    return [f"values = {call}", f"({targets}) = values"]

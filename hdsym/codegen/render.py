@@ -13,14 +13,15 @@ from ..ir.nodes import Function, Program
 from ..ir.sized import SizedProgram
 from ..paths import templates_dir
 from . import numpy_target, sized_target
+from .layout import filled, laid_out
 
 __all__ = ["TARGETS", "Target", "render", "render_function"]
 
 
 @dataclass(frozen=True)
 class Target:
-    """A language to print: its template folder, and for programs of fixed and of any size the entry template and the
-    function that prepares the text fragments.
+    """A language to print: its template folder, for programs of fixed and of any size the entry template and the
+    function that prepares the text fragments, and what breaks lines that are too long.
     """
 
     folder: str
@@ -28,10 +29,11 @@ class Target:
     context: Callable[[Any], dict[str, Any]]
     sized_entry: str
     sized_context: Callable[[Any], dict[str, Any]]
+    layout: Callable[[str], str]
 
 
 TARGETS: dict[str, Target] = {
-    "numpy": Target("numpy", "module.py.j2", numpy_target.context, "sized_module.py.j2", sized_target.context)
+    "numpy": Target("numpy", "module.py.j2", numpy_target.context, "sized_module.py.j2", sized_target.context, laid_out)
 }
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
@@ -51,20 +53,20 @@ def render(program: Program | SizedProgram, target: str = "numpy") -> str:
     sized = isinstance(program, SizedProgram)
     template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
     text: str = _environment(chosen.folder).get_template(template).render(context(program))
-    return text.rstrip() + "\n"
+    return chosen.layout(text.rstrip() + "\n")
 
 
 def render_function(function: Function) -> str:
     """The text of a numpy module with this function alone and the quadrature it needs."""
     text: str = _environment("numpy").get_template("function.py.j2").render(numpy_target.function_context(function))
-    return text.rstrip() + "\n"
+    return laid_out(text.rstrip() + "\n")
 
 
 @cache
 def _environment(folder: str) -> Any:
     import jinja2
 
-    return jinja2.Environment(
+    environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(templates_dir() / folder),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
@@ -72,3 +74,5 @@ def _environment(folder: str) -> Any:
         keep_trailing_newline=True,
         autoescape=False,  # Python text, not a page
     )
+    environment.filters["filled"] = filled
+    return environment

@@ -1,12 +1,14 @@
-"""The numpy target for sized models: text of the sums over units, which the templates arrange."""
+"""The numpy target for sized models: text fragments of a program, which its templates arrange."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from ..cas import Expr, sp
-from ..ir.sized import KernelFunction, SizedProgram, SumBlock, SumCall
-from .statements import brackets, core, declared_code, expression, integration, wrapped
+from ..ir.sized import KernelFunction, Member, SizedProgram
+from .layout import WIDTH, docstring, wrapped
+from .sized_terms import formula_lines, has_integrals, statements
+from .statements import core, declared_code, expression, integration
 
 __all__ = ["context"]
 
@@ -16,207 +18,153 @@ _SHORT = 60
 
 def context(program: SizedProgram) -> dict[str, Any]:
     """Everything templates/numpy/sized_module.py.j2 prints."""
-    from .. import __version__
-
     functions = [kernel.function for kernel in program.kernels]
     kernels = [_kernel(kernel) for kernel in program.kernels]
     body = "\n".join(text for part in kernels for text in [*part["body"], part["returns"]])
-    fixed, trained = _fixed(program), _trained(program)
-    total = _sum(program.n_student, program.n_teacher)
+    risk, drift = statements(program, "risk"), statements(program, "gradient", "fisher", "trained")
     return {
-        "title": program.name,
-        "version": __version__,
-        "sympy_version": sp.__version__,
-        "declaration": program.declaration,
-        "parameter_lines": [f"parameter {text}" for text in fixed[len(program.sizes) :]]
-        + [f"trained {text}" for text in trained],
-        "preactivations": ", ".join(
-            f"{m.name}_1..{m.name}_{_size(m.size)}" if m.family else m.name
-            for m in (*program.students, *program.teachers)
-        ),
-        "formulas": _formulas(program),
-        "rules": [f"{rule.name}{f' ({rule.reference})' if rule.reference else ''}" for rule in program.rules],
-        "references": program.references or ("none given",),
+        **_header(program),
         "uses_special": "special." in body,
+        "imported": ", ".join(["lru_cache", *["partial"] * any("partial(" in line for line in [*risk, *drift])]),
         **integration(*functions),
         **declared_code(*functions),
-        "chunk": 8192 if not any(True for f in functions for _ in f.integrals()) else 512,
+        "chunk": 512 if any(map(has_integrals, program.kernels)) else 8192,
         "kernels": kernels,
-        "n": total,
-        "n_student": _size(program.n_student),
-        "n_trained": _size(program.n_trained),
-        "signature": _signature([*fixed, *trained]),
-        "signature_continued": _continued([*fixed, *trained]),
-        "fixed_signature_continued": _continued(fixed),
-        "size_signature": _signature([f"{name}: int" for name in program.sizes]) if program.sizes else "",
-        "passed": _passed(program, [m.name for m in program.trained]),
-        "passed_fixed": _passed(program, []),
-        "passed_sizes": "".join(f", {name}={name}" for name in program.sizes),
-        "passed_with_states": _passed(program, []) + _slices(program),
-        "passed_rows": _passed(program, []) + _slices(program),
-        "passed_options": _options_passed(program),
-        "risk_lines": [*_preamble(program), *_lines(program, "risk")],
-        "drift_lines": [*_preamble(program), *_lines(program, "gradient", "fisher", "trained")],
-        "starts": [f"np.broadcast_to(np.asarray({m.name}, dtype=float), ({_size(m.size)},))" for m in program.trained],
+        "n": str(program.n_student + program.n_teacher),
+        "n_student": str(program.n_student),
+        "n_trained": str(program.n_trained),
+        "trained": bool(program.trained),
+        "risk_lines": [*_preamble(program), *risk],
+        "drift_lines": [*_preamble(program), *drift],
+        **_arguments(program),
+        "starts": ", ".join(
+            f"np.broadcast_to(np.asarray({m.name}, dtype=float), ({m.size},))" for m in program.trained
+        ),
         "options": _options(program),
-        "size_lines": [f"{name} = given.{name}" for name in program.sizes],
     }
 
 
-def _size(expr: Expr) -> str:
-    """An integer expression: sizes are integers in code."""
-    return str(expr)
+def _header(program: SizedProgram) -> dict[str, Any]:
+    """The module's own documentation."""
+    from .. import __version__
+
+    widths = ", for every width" if program.sizes else ""
+    title = f"{program.name}: risk, gradient, Fisher matrix and ODEs of one-pass SGD in high dimension{widths}."
+    members = [*program.arrays, *program.parameters]
+    lines = [*program.declaration, *(_documented("parameter", m) for m in members)]
+    units = ", ".join(f"{m.name}_1..{m.name}_{m.size}" if m.family else m.name for m in _preactivations(program))
+    rules = [f"{rule.name}{f' ({rule.reference})' if rule.reference else ''}" for rule in program.rules]
+    return {
+        "title": title,
+        "version": __version__,
+        "sympy_version": sp.__version__,
+        "declaration": wrapped([*lines, *(_documented("trained", m) for m in program.trained)], 116),
+        "preactivations": units,
+        "formulas": _formulas(program),
+        "rules": wrapped(rules, 116),
+        "references": wrapped(program.references or ("none given",), 116),
+    }
 
 
-def _sum(*exprs: Expr) -> str:
-    return str(sp.Add(*exprs))
+def _preactivations(program: SizedProgram) -> tuple[Member, ...]:
+    return (*program.students, *program.teachers)
 
 
-def _fixed(program: SizedProgram) -> list[str]:
-    """Arguments that do not change in time."""
-    arguments = [f"{name}: int" for name in program.sizes]
-    arguments += [_argument(m.name, m.default, "ArrayLike") for m in program.arrays]
-    return arguments + [_argument(slot.name, slot.default, "float") for slot in program.parameters]
+def _documented(kind: str, member: Any) -> str:
+    """A parameter or a trained scalar, one or as many as there are units."""
+    units = f"[1..{member.size}]" if getattr(member, "family", False) else ""
+    what = "start" if kind == "trained" else "default"
+    return f"{kind} {member.name}{units}" + ("" if member.default is None else f", {what} {member.default!r}")
 
 
-def _trained(program: SizedProgram) -> list[str]:
-    return [_argument(m.name, m.default, "ArrayLike") for m in program.trained]
+def _arguments(program: SizedProgram) -> dict[str, str]:
+    """Sizes, parameters and trained scalars as arguments: declared, and passed on."""
+    sizes = [f"{name}: int" for name in program.sizes]
+    fixed = [*sizes, *(_argument(m.name, m.default, "ArrayLike") for m in program.arrays)]
+    fixed += [_argument(slot.name, slot.default, "float") for slot in program.parameters]
+    trained = [_argument(m.name, m.default, "ArrayLike") for m in program.trained]
+    names = [*program.sizes, *(m.name for m in program.arrays), *(slot.name for slot in program.parameters)]
+    states = [m.name for m in program.trained]
+    return {
+        "signature": _starred([*fixed, *trained]),
+        "signature_continued": "".join(f",\n    {argument}" for argument in [*fixed, *trained]),
+        "fixed_signature_continued": "".join(f",\n    {argument}" for argument in fixed),
+        "size_signature": ", *" * bool(sizes) + "".join(f", {argument}" for argument in sizes),
+        "passed": _passed([*names, *states]),
+        "passed_fixed": _passed(names),
+        "passed_sizes": _passed(list(program.sizes)),
+        "passed_with_states": _passed(names) + "".join(f", {m.name}=theta[{_slice(m)}]" for m in program.trained),
+        "passed_options": "".join(f", {name}=given.{name}" for name in [*names, *states]),
+        "given_student": _given(program.n_student, program),
+        "given_n": _given(program.n_student + program.n_teacher, program),
+    }
 
 
 def _argument(name: str, default: float | None, kind: str) -> str:
     return f"{name}: {kind}" if default is None else f"{name}: {kind} = {default!r}"
 
 
-def _signature(arguments: list[str]) -> str:
-    return ", *" + "".join(f", {a}" for a in arguments) if arguments else ", *"
+def _starred(arguments: list[str]) -> str:
+    return ", *" + "".join(f", {argument}" for argument in arguments)
 
 
-def _continued(arguments: list[str]) -> str:
-    return "".join(f",\n    {argument}" for argument in arguments)
+def _passed(names: list[str]) -> str:
+    return "".join(f", {name}={name}" for name in names)
 
 
-def _names(program: SizedProgram) -> list[str]:
-    return [*program.sizes, *(m.name for m in program.arrays), *(slot.name for slot in program.parameters)]
+def _slice(member: Member) -> str:
+    """Where a member stands among the trained scalars."""
+    start = "" if member.offset == 0 else f"{member.offset} "
+    end = str(sp.Add(member.offset, member.size))
+    return f"{start}: {end}" if start else f":{end}"
 
 
-def _passed(program: SizedProgram, more: list[str]) -> str:
-    return "".join(f", {name}={name}" for name in [*_names(program), *more])
-
-
-def _slices(program: SizedProgram) -> str:
-    """Trained scalars out of the vector theta."""
-    return "".join(f", {m.name}=theta[{m.offset} : {sp.Add(m.offset, m.size)}]" for m in program.trained)
+def _given(expr: Expr, program: SizedProgram) -> str:
+    """A number of units in terms of the command line's options."""
+    return str(expr.xreplace({sp.Symbol(name, real=True): sp.Symbol(f"given.{name}") for name in program.sizes}))
 
 
 def _options(program: SizedProgram) -> list[str]:
     lines = [f'parser.add_argument("--{name}", type=int, default=2, help="width")' for name in program.sizes]
-    values = [(m.name, m.default, "each") for m in (*program.arrays, *program.trained)]
-    values += [(slot.name, slot.default, "parameter") for slot in program.parameters]
-    for name, default, what in values:
-        rest = "required=True" if default is None else f"default={default!r}"
-        shown = "value of each unit" if what == "each" else "parameter of the model"
-        lines.append(f'parser.add_argument("--{name.replace("_", "-")}", type=float, {rest}, help="{shown}")')
+    units = "value of each unit"
+    values: list[tuple[Any, str]] = [(m, units if m.family else "parameter of the model") for m in program.arrays]
+    values += [(slot, "parameter of the model") for slot in program.parameters]
+    values += [(m, f"start of {'each unit' if m.family else 'this scalar'}, trained") for m in program.trained]
+    for member, what in values:
+        rest = "required=True" if member.default is None else f"default={member.default!r}"
+        option = f'"--{member.name.replace("_", "-")}"'
+        lines.append(f'parser.add_argument({option}, type=float, {rest}, help="{what}")')
     return lines
 
 
-def _options_passed(program: SizedProgram) -> str:
-    return "".join(f", {name}=given.{name}" for name in [*_names(program), *(m.name for m in program.trained)])
-
-
 def _kernel(kernel: KernelFunction) -> dict[str, Any]:
-    text = core(kernel.function, [])
-    named = "".join(f", {name}: float" for name in kernel.parameters)
-    integrals = any(True for _ in kernel.function.integrals()) or kernel.function.has_line_integral
-    options = ", ".join([f"{name}: float" for name in kernel.parameters] + ["refine: int = 1"] * integrals)
-    arguments = ", ".join(f"{symbol.name}: Any" for symbol in kernel.function.inputs)
-    values = text["returns"].removeprefix("(").removesuffix(")").rstrip().removesuffix(",")
+    function = kernel.function
+    options = ", ".join([f"{name}: float" for name in kernel.parameters] + ["refine: int = 1"] * has_integrals(kernel))
+    arguments = ", ".join(f"{symbol.name}: Any" for symbol in function.inputs)
+    value = expression(function.outputs[0].entries[0])
     return {
-        "name": kernel.function.name,
+        "name": function.name,
         "arguments": arguments,
         "signature": f"{', ' if arguments else ''}*, {options}" if options else "",
-        "formula": kernel.function.formulas[0][0],
-        "body": text["body"],
-        "returns": f"({values})" if "\n" in values else values,
-        "named": named,
+        "docstring": docstring(_meaning(kernel)),
+        "body": core(function, [])["body"],
+        "returns": value if len(value) <= WIDTH - 16 else f"({value})",
     }
 
 
-def _called(kernel: KernelFunction) -> str:
-    """The kernel as a function of its block alone."""
-    named = [f"{name}={name}" for name in kernel.parameters]
-    if any(True for _ in kernel.function.integrals()) or kernel.function.has_line_integral:
-        named.append("refine=refine")
-    name = kernel.function.name
-    return f"lambda *block: {name}(*block, {', '.join(named)})" if named else name
+def _meaning(kernel: KernelFunction) -> str:
+    """What a kernel is, as documentation."""
+    variables = ", ".join(f"r{k}" for k in range(1, kernel.size + 1))
+    law = f" for {variables if kernel.size == 1 else f'({variables})'} ~ N(0, B)" if kernel.size else ""
+    extras = [symbol.name for symbol in kernel.function.inputs if symbol.name.startswith("q")]
+    units = f", with {', '.join(extras)} of the units" if extras else ""
+    return f"E[{kernel.function.formulas[0][0]}]{law}{units}."
 
 
 def _preamble(program: SizedProgram) -> list[str]:
     """Arrays of the right length from what was given: one number, or one for each unit."""
     members = (*program.arrays, *program.trained)
-    return [f"{m.name} = np.broadcast_to(np.asarray({m.name}, dtype=float), ({_size(m.size)},))" for m in members]
-
-
-def _lines(program: SizedProgram, *quantities: str) -> list[str]:
-    return [
-        text
-        for block in program.blocks
-        if block.quantity in quantities
-        for call in block.calls
-        for text in [f"# {_formula(block, call)}", *_call(block, call, program.kernels[call.kernel - 1])]
-    ]
-
-
-def _call(block: SumBlock, call: SumCall, kernel: KernelFunction) -> list[str]:
-    free = [f"i{k}" for k in range(call.free)]
-    summed = [f"i{k}" for k in range(call.free, len(call.sizes))]
-    lines = []
-    if free:
-        lines.append(f"{brackets(free)}, _ = _tuples({_sizes(call.sizes[: call.free])}, {call.paired_free})")
-    if summed:
-        lines.append(f"{brackets(summed)}, n = _tuples({_sizes(call.sizes[call.free :])}, {call.paired_summed})")
-    weights = " * ".join((["n"] if summed else []) + _weights(call, range(call.free, len(call.sizes)))) or "np.ones(1)"
-    scale = " * ".join([expression.factor(call.coefficient), *_weights(call, range(call.free))])
-    rows = brackets(f"({offset}, {index})" for offset, index in call.rows)
-    arguments = [_called(kernel), "B", rows, brackets(free), brackets(summed), weights]
-    if call.extras:
-        arguments.append(brackets(f"({name}, {index})" for name, index in call.extras))
-    if call.apart:
-        arguments.append(f"apart={brackets(map(str, call.apart))}")
-    lines.append(f"value = {scale} * _kernel_sum({', '.join(arguments)})")
-    return lines + _stored(block, call)
-
-
-def _stored(block: SumBlock, call: SumCall) -> list[str]:
-    if block.quantity == "risk":
-        return ["total += float(value[0])"]
-    if block.quantity == "trained":
-        return [f"T[{_at(block.offsets[0], 0)}] += value"]
-    name = "H" if block.quantity == "gradient" else "I"
-    row, column = block.offsets
-    if block.diagonal:
-        return [f"{name}[{_at(row, 0)}, {_at(column, 0)}] += value"]
-    lines = [f"{name}[{_at(row, 0)}, {_at(column, 1)}] += value"]
-    if block.mirrored:
-        lines.append(f"{name}[{_at(column, 1)}, {_at(row, 0)}] += value")
-    if call.paired_free:
-        lines.append(f"{name}[{_at(column, 1)}, {_at(row, 0)}] += np.where(i0 == i1, 0.0, value)")
-    return lines
-
-
-def _at(offset: Expr, index: int) -> str:
-    return f"i{index}" if offset == 0 else f"{offset} + i{index}"
-
-
-def _sizes(sizes: tuple[Expr, ...]) -> str:
-    return brackets(map(_size, sizes))
-
-
-def _weights(call: SumCall, indices: range) -> list[str]:
-    return [
-        f"{name}[i{k}]" if power == 1 else f"{name}[i{k}] ** {expression(power).removesuffix('.0')}"
-        for k in indices
-        for name, power in call.weights[k]
-    ]
+    return [f"{m.name} = np.broadcast_to(np.asarray({m.name}, dtype=float), ({m.size},))" for m in members]
 
 
 def _formulas(program: SizedProgram) -> list[str]:
@@ -225,28 +173,4 @@ def _formulas(program: SizedProgram) -> list[str]:
         (shown, expr) = kernel.function.formulas[0]
         value = f" = {expr}" if sp.count_ops(expr) <= _SHORT else ""
         lines.append(f"{kernel.function.name} = E[{shown}]{value}")
-    lines += [_formula(block, call) for block in program.blocks for call in block.calls]
-    return wrapped(lines)
-
-
-def _formula(block: SumBlock, call: SumCall) -> str:
-    """One term of a quantity, as documentation."""
-    target = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}[block.quantity]
-    own = ["i0", "i0"] if block.diagonal else [f"i{k}" for k in range(call.free)]
-    left = target if not own else f"{target}[{', '.join(_places(block.offsets, own))}]"
-    weights = [
-        f"{name}[i{k}]" + ("" if power == 1 else f"^{power}")
-        for k, weight in enumerate(call.weights)
-        for name, power in weight
-    ]
-    summed = [f"i{k}" for k in range(call.free, len(call.sizes))]
-    block_rows = ", ".join(f"{offset} + i{index}" if offset != 0 else f"i{index}" for offset, index in call.rows)
-    kernel = f"kernel_{call.kernel}(B[{block_rows}])" if call.rows else f"kernel_{call.kernel}"
-    parts = [str(call.coefficient) if not call.coefficient.is_Add else f"({call.coefficient})"]
-    parts += [f"sum_{{{','.join(summed)}}}"] if summed else []
-    differ = ", ".join(f"i{a} != i{b}" for a, b in call.apart)
-    return f"{left} += {' '.join([*parts, *weights, kernel])}" + (f" where {differ}" if differ else "")
-
-
-def _places(offsets: tuple[Expr, ...], indices: list[str]) -> list[str]:
-    return [f"{offset} + {index}" if offset != 0 else index for offset, index in zip(offsets, indices, strict=True)]
+    return wrapped([*lines, *formula_lines(program, "risk", "gradient", "fisher", "trained")])

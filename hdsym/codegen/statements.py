@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 from typing import Any
 
 from ..cas import Expr, Symbol
 from ..ir.nodes import Assign, Feature, Function, Integral, LineIntegral, Statement
 from ..userfunction import sources
+from .layout import docstring
 from .printer import NumpyPrinter
 
-__all__ = ["brackets", "core", "declared_code", "expression", "integration", "line", "wrapped"]
+__all__ = ["brackets", "core", "declared_code", "expression", "integration", "line"]
 
 expression = NumpyPrinter()
-_WIDTH = 104
-"""Longest right-hand side on one line, so that indented lines stay below 120 characters."""
-_WRAP: dict[str, Any] = {"break_long_words": False, "break_on_hyphens": False}
-
-
-def wrapped(lines: Iterable[str]) -> list[str]:
-    """Lines of at most 110 characters."""
-    return [line for text in lines for line in textwrap.wrap(text, 110, subsequent_indent="    ", **_WRAP)]
+_SHORT = 104
+"""Longest assignment that is left without brackets: with its indentation it fits into a line."""
 
 
 def declared_code(*functions: Function) -> dict[str, Any]:
@@ -58,9 +52,9 @@ def core(function: Function, parameters: list[str]) -> dict[str, Any]:
     return {
         "name": function.name,
         "arguments": ", ".join(f"{symbol.name}: Any" for symbol in function.inputs),
-        "summary": f"({names}) from the entries of B, each an array or a number.",
-        "body": [line for statement in function.body for line in _statement(statement).splitlines()],
-        "returns": textwrap.indent(_returned(values), "    ").lstrip(),
+        "docstring": docstring(f"({names}) from the entries of B, each an array or a number."),
+        "body": [_statement(statement) for statement in function.body],
+        "returns": brackets(values),
     }
 
 
@@ -131,45 +125,9 @@ def _form(feature: Feature) -> str:
 
 
 def line(target: str, value: str) -> str:
-    """An assignment, in brackets over several lines where one is too long."""
-    if len(target) + len(value) <= _WIDTH:
-        return f"{target} = {value}"
-    return "\n".join([f"{target} = (", *(f"    {part}" for part in _folded(value)), ")"])
+    """An assignment on one line, in brackets where the layout will have to break it."""
+    return f"{target} = {value}" if len(target) + len(value) <= _SHORT else f"{target} = ({value})"
 
 
 def _call(function: str, arguments: list[str]) -> str:
-    """A call, one argument group a line where it is too long for one line."""
-    text = f"{function}({', '.join(arguments)})"
-    if len(text) <= _WIDTH:
-        return text
-    lines = [f"    {line}" for argument in arguments for line in textwrap.wrap(f"{argument},", _WIDTH, **_WRAP)]
-    return "\n".join([f"{function}(", *lines, ")"])
-
-
-def _folded(text: str) -> list[str]:
-    """One term of the outermost sum a line; a term that is still too long is wrapped at spaces."""
-    pieces = _split(text, (" + ", " - "))
-    return [line for piece in pieces for line in (textwrap.wrap(piece, _WIDTH - 4, **_WRAP) or [""])]
-
-
-def _split(text: str, separators: tuple[str, ...]) -> list[str]:
-    """Cut before each separator that stands outside all brackets; the separator's sign leads the next piece."""
-    pieces, depth, start = [], 0, 0
-    for k, character in enumerate(text):
-        depth += (character in "([") - (character in ")]")
-        if depth == 0 and k > start and text.startswith(separators, k):
-            pieces.append(text[start:k])
-            start = k + 1
-    return [*pieces, text[start:]]
-
-
-def _returned(values: list[str]) -> str:
-    """The tuple a core function returns."""
-    text = f"({values[0]},)" if len(values) == 1 else f"({', '.join(values)})"
-    if len(text) <= _WIDTH:
-        return text
-    lines = []
-    for value in values:
-        folded = _folded(value) if len(value) > _WIDTH - 4 else [value]
-        lines += [*folded[:-1], f"{folded[-1]},"]
-    return "\n".join(["(", *(f"    {line}" for line in lines), ")"])
+    return f"{function}({', '.join(arguments)})"

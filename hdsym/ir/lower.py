@@ -31,35 +31,19 @@ if TYPE_CHECKING:
     from ..derive.pipeline import Formulas
     from ..expectation.expectation import Expectation
 
-__all__ = ["code_names", "declaration_lines", "lower", "lower_function", "overlap_symbols", "rule_notes"]
+__all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_function", "overlap_symbols", "rule_notes"]
 
-_GENERATED = re.compile(r"[cEGHIBk]\d+")
+_GENERATED = re.compile(r"[cEGHIBkq]\d+|kernel_\d+")
 """Names the lowering gives to values of its own."""
-_RESERVED = frozenset(
-    {
-        "H",
-        "I",
-        "T",
-        "n",
-        "value",
-        "sizes",
-        "rates",
-        "np",
-        "special",
-        "u",
-        "v",
-        "w",
-        "z",
-        "t",
-        "lam",
-        "rho",
-        "rate",
-        "delta",
-        "batch",
-        "refine",
-        "B",
-    }
-)
+_WORDS = """
+    Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict dy damping delta
+    entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len make_rhs math matrix
+    method modes n nested_mean np overlaps own pack partial rate rates refine rho rhs risk rows rtol schedule
+    separable_mean shape sizes solution solve solve_ivp special split_mean split_mean_2d start str students t
+    tensor_mean theta times total trained trained_gradient tuple u unit_integral unpack v value values w y z zip
+"""
+RESERVED = frozenset(_WORDS.split())
+"""Names that generated functions use themselves, where names of a model's constants are arguments."""
 
 
 def lower(model: Model, derived: Formulas) -> Program:
@@ -126,7 +110,7 @@ def code_names(wanted: Sequence[str], allowed: frozenset[str] = frozenset()) -> 
     taken: set[str] = set()
     names = []
     for name in wanted:
-        while keyword.iskeyword(name) or name in _RESERVED - allowed or name in taken or _GENERATED.fullmatch(name):
+        while keyword.iskeyword(name) or name in RESERVED - allowed or name in taken or _GENERATED.fullmatch(name):
             name += "_"
         taken.add(name)
         names.append(name)

@@ -96,11 +96,11 @@ def _block(quantity: Quantity, derived: SizedFormulas, places: _Places) -> SumBl
     same = len(set(quantity.members)) == 1
     calls = []
     for call in quantity.calls:
-        kernel = derived.kernels[call.kernel]
+        kernel = None if call.kernel is None else derived.kernels[call.kernel]
         several = len(call.sizes) - call.free >= 2
         calls.append(
             SumCall(
-                call.kernel + 1,
+                None if call.kernel is None else call.kernel + 1,
                 call.coefficient.xreplace(places.renamed),
                 tuple(size.xreplace(places.renamed) for size in call.sizes),
                 tuple((places.offsets[member], index) for member, index in call.rows),
@@ -117,10 +117,12 @@ def _block(quantity: Quantity, derived: SizedFormulas, places: _Places) -> SumBl
     return SumBlock(quantity.name, offsets, quantity.diagonal, mirrored, tuple(calls))
 
 
-def _exchangeable(call: Call, kernel: Kernel, first: int, second: int) -> bool:
+def _exchangeable(call: Call, kernel: Kernel | None, first: int, second: int) -> bool:
     """Whether the call is the same with two of its indices exchanged, by a symmetry of the kernel."""
     if call.sizes[first] != call.sizes[second] or call.weights[first] != call.weights[second]:
         return False
+    if kernel is None:
+        return True
     swap: dict[int, int] = {first: second, second: first}
     extras = tuple((member, swap.get(index, index)) for member, index in call.extras)
     rows = tuple((member, swap.get(index, index)) for member, index in call.rows)

@@ -51,7 +51,7 @@ class SumCall:
     Attributes
     ----------
     kernel:
-        Its number.
+        Its number, from 1; ``None`` for the constant one.
     coefficient:
         In sizes and single parameters.
     sizes:
@@ -70,7 +70,7 @@ class SumCall:
         Pairs of indices that must differ.
     """
 
-    kernel: int
+    kernel: int | None
     coefficient: Expr
     sizes: tuple[Expr, ...]
     rows: tuple[tuple[Expr, int], ...]

@@ -118,9 +118,7 @@ def _drift(B11: Any, B12: Any, B22: Any, *, refine: int = 1) -> tuple[Any, ...]:
     E1 = gaussian_mean(lambda u: -special.expit(-u) * special.expit(u) / 2.0, 0.0, B22, refine=refine)
     E2 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u) / 2.0, 0.0, B11, refine=refine)
     E3 = gaussian_mean_2d(
-        lambda u, v: (special.expit(u) - special.expit(v))**2,
-        (0.0, 0.0), (B11, B12, B22),
-        refine=refine,
+        lambda u, v: (special.expit(u) - special.expit(v))**2, (0.0, 0.0), (B11, B12, B22), refine=refine
     )
     return (E2, E1, E3)
 

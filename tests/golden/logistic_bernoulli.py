@@ -119,9 +119,9 @@ def _drift(B11: Any, B12: Any, B22: Any, *, refine: int = 1) -> tuple[Any, ...]:
     E1 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B11, refine=refine)
     E2 = gaussian_mean(lambda u: special.expit(-u) * special.expit(u), 0.0, B22, refine=refine)
     E3 = gaussian_mean_2d(
-        lambda u, v: (1.0 - special.expit(v)) * special.expit(u)**2 + (special.expit(u) - 1.0)**2 *
-        special.expit(v),
-        (0.0, 0.0), (B11, B12, B22),
+        lambda u, v: (1.0 - special.expit(v)) * special.expit(u)**2 + (special.expit(u) - 1.0)**2 * special.expit(v),
+        (0.0, 0.0),
+        (B11, B12, B22),
         refine=refine,
     )
     return (E1 / 2.0, -E2 / 2.0, E3)

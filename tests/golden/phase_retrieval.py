@@ -54,11 +54,7 @@ def _drift(B11: Any, B12: Any, B22: Any, *, noise_std: float = 0.0, refine: int 
     return (
         3.0 * B11 / 2.0 - B22 / 2.0,
         -B12,
-        15.0 * B11**3
-        + 3.0 * B11 * B22**2
-        + B11 * noise_std**2
-        + 12.0 * B22 * c1
-        - 24.0 * B11 * c1
+        15.0 * B11**3 + 3.0 * B11 * B22**2 + B11 * noise_std**2 + 12.0 * B22 * c1 - 24.0 * B11 * c1
         - 6.0 * B11**2 * B22,
     )
 

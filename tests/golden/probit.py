@@ -59,8 +59,7 @@ def _risk(B11: Any, B12: Any, B22: Any, *, noise_std: float = 0.0, refine: int =
     """(h(B)) from the entries of B, each an array or a number."""
     c1 = 1.0 / np.pi
     return (
-        noise_std**2 / 2.0
-        + c1 * np.arctan(B11 / np.sqrt(1.0 + 2.0 * B11))
+        noise_std**2 / 2.0 + c1 * np.arctan(B11 / np.sqrt(1.0 + 2.0 * B11))
         + c1 * np.arctan(B22 / np.sqrt(1.0 + 2.0 * B22))
         - 2.0 * c1 * np.arctan2(B12, np.sqrt(np.maximum(1.0 + B11 + B22 + B11 * B22 - B12**2, 0.0))),
     )
@@ -87,11 +86,18 @@ def _drift(B11: Any, B12: Any, B22: Any, *, noise_std: float = 0.0, refine: int 
         c4 + B12 * c6 * c9 - B11 * c4 * c6,
         -c9,
         c14 * np.arctan(B11 / np.sqrt(1.0 + c10 + c12))
-        + c14 * np.arctan2(B22 + B22 * c2 - 2.0 * c7, np.sqrt(np.maximum(1.0 + 4.0 * B11 + 2.0 * B22 + 4.0 *
-        c11 + 8.0 * c8 + B22 * c12 - 4.0 * c7 - 8.0 * B11 * c7, 0.0)))
+        + c14 * np.arctan2(
+            B22 + B22 * c2 - 2.0 * c7,
+            np.sqrt(
+                np.maximum(
+                    1.0 + 4.0 * B11 + 2.0 * B22 + 4.0 * c11 + 8.0 * c8 + B22 * c12 - 4.0 * c7 - 8.0 * B11 * c7, 0.0
+                )
+            ),
+        )
         + 2.0 * c4 * noise_std**2
-        - 8.0 * c13 * np.arctan2(B12, np.sqrt(np.maximum(1.0 + 5.0 * B11 + B22 + c15 + 5.0 * c8 + B22 * c15
-        - 3.0 * c7 - c10 * c7, 0.0))),
+        - 8.0 * c13 * np.arctan2(
+            B12, np.sqrt(np.maximum(1.0 + 5.0 * B11 + B22 + c15 + 5.0 * c8 + B22 * c15 - 3.0 * c7 - c10 * c7, 0.0))
+        ),
     )
 
 

@@ -147,7 +147,18 @@ class SizedDerivation:
     def trained_gradient_at(
         self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
     ) -> NDArray[np.float64]:
-        """E[d_theta f] of the trained scalars for overlaps of shape (..., n, n); shape (..., scalars)."""
+        """E[d_theta f] of the trained scalars for overlaps of shape (..., n, n); shape (..., scalars).
+
+        Raises
+        ------
+        DeclarationError
+            If the model has no trained scalars.
+        """
+        if not self.model.trained:
+            raise DeclarationError(
+                f"{self.model.name} has no trained scalars",
+                remedy="declare them with hd.Trained, or ask for gradient_at",
+            )
         return self._call("trained_gradient", B, parameters, sizes)
 
     def _call(

@@ -82,7 +82,7 @@ def _expr(call: Call, model: Model) -> Expr:
     rows = [_place(member, names[index], model) for member, index in call.rows]
     entries = [_OVERLAPS[rows[a], rows[b]] for a in range(len(rows)) for b in range(a, len(rows))]
     entries += [_element(member, names[index]) for member, index in call.extras]
-    kernel = sp.Function(f"K{call.kernel + 1}")(*entries) if entries else sp.Symbol(f"K{call.kernel + 1}")
+    kernel = sp.S.One if call.kernel is None else sp.Function(f"K{call.kernel + 1}")(*entries)
     weights = [
         _element(member, name) ** power
         for name, weight in zip(names, call.weights, strict=True)

@@ -55,8 +55,8 @@ def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
     """Derive the kernels of `model`; raises as :func:`hdsym.derive` does."""
     kernels = Kernels(Engine(policy), model.noise)
     quantities = [_quantity(block, kernels) for block in blocks(model)]
-    used = sorted({call.kernel for quantity in quantities for call in quantity.calls})
-    number = {old: new for new, old in enumerate(used)}
+    used = sorted({call.kernel for q in quantities for call in q.calls if call.kernel is not None})
+    number: dict[int | None, int | None] = {old: new for new, old in enumerate(used)} | {None: None}
     return SizedFormulas(
         tuple(kernels.found[k] for k in used),
         tuple(
@@ -69,9 +69,8 @@ def _quantity(block: Block, kernels: Kernels) -> Quantity:
     """Calls that differ in nothing but their coefficient are one; kernels that vanish leave nothing."""
     collected: dict[Call, Expr] = {}
     for term, free, apart in block.terms:
-        for call in kernels.calls(term, free, apart):
-            if kernels.found[call.kernel].expectation.expr != 0:
-                key = replace(call, coefficient=sp.S.One)
-                collected[key] = collected.get(key, sp.S.Zero) + call.coefficient
+        for call in map(kernels.folded, kernels.calls(term, free, apart)):
+            key = replace(call, coefficient=sp.S.One)
+            collected[key] = collected.get(key, sp.S.Zero) + call.coefficient
     calls = tuple(replace(key, coefficient=value) for key, value in collected.items() if value != 0)
     return Quantity(block.quantity, block.members, block.diagonal, calls)

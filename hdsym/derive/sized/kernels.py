@@ -7,14 +7,15 @@ renamed to r1, ..., rp in an order of its own, so that the same kernel serves st
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...cas import Expr, Matrix, Symbol, sp
+from ...cas import Expr, Matrix, Symbol, free_symbols, sp
 from ...errors import DeclarationError
 from ...expectation.engine import Engine
 from ...expectation.expectation import Expectation
 from ...expectation.gaussian import Gaussian
+from ...expectation.integral import GaussianIntegral, UnitIntegral
 from ...laws import NoiseLaw, Normal
 from ...symbols import overlap_matrix
 from .coincide import Apart
@@ -45,6 +46,14 @@ class Kernel:
     extras: tuple[Symbol, ...]
     symmetries: tuple[tuple[int, ...], ...]
 
+    @property
+    def constant(self) -> bool:
+        """Whether it has a closed form that depends on neither preactivations nor extras: E[1], say."""
+        expr = self.expectation.expr
+        varying = {*free_symbols(overlap_matrix(self.size))} if self.size else set()
+        numerical = expr.has(GaussianIntegral, UnitIntegral)
+        return not numerical and not varying.union(self.extras).intersection(free_symbols(expr))
+
 
 @dataclass(frozen=True)
 class Call:
@@ -55,7 +64,7 @@ class Call:
     Attributes
     ----------
     kernel:
-        Its number.
+        Its number; ``None`` for the constant one.
     coefficient:
         In sizes and plain parameters.
     sizes:
@@ -72,7 +81,7 @@ class Call:
         Pairs of indices that must differ, the smaller number first, sorted.
     """
 
-    kernel: int
+    kernel: int | None
     coefficient: Expr
     sizes: tuple[Expr, ...]
     rows: tuple[tuple[Any, int], ...]
@@ -105,6 +114,30 @@ class Kernels:
             number, order, names = self._kernel(part, inside, extras)
             for piece in sp.Add.make_args(sp.expand(weight * monomial)):
                 yield self._call(term, free, apart, number, [inside[k] for k in order], names, piece)
+
+    def folded(self, call: Call) -> Call:
+        """The call; of a kernel that is constant, only its weights, the constant being part of the coefficient.
+
+        Where some of the indices must differ only a constant 0 is left out: the sum over the others is no product.
+        """
+        if call.kernel is None or not self.found[call.kernel].constant:
+            return call
+        value = self.found[call.kernel].expectation.expr
+        if call.apart and value != 0:
+            return call
+        weighted = [k for k, weight in enumerate(call.weights) if weight and k >= call.free]
+        kept = [*range(call.free), *sorted(weighted, key=lambda k: str((call.sizes[k], call.weights[k])))]
+        alone = [size for k, size in enumerate(call.sizes) if k not in kept]
+        return replace(
+            call,
+            kernel=None,
+            coefficient=sp.Mul(call.coefficient, value, *alone),
+            sizes=tuple(call.sizes[k] for k in kept),
+            rows=(),
+            weights=tuple(call.weights[k] for k in kept),
+            extras=(),
+            apart=(),
+        )
 
     def _call(
         self,
