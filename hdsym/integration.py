@@ -53,6 +53,10 @@ class Run:
         values: dict[str, Any] = self.theory.parameter_values(self.problem.parameters)
         return values
 
+    def _shown_parameters(self) -> dict[str, Any]:
+        """Values of the model's parameters by name, as results store them."""
+        return storable(self.parameters)
+
     def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
         problem = self.problem
         result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
@@ -265,7 +269,7 @@ class Run:
             "delta": problem.delta,
             "batch_size": problem.batch_size,
             "learning_rate": problem.learning_rate.describe(),
-            "parameters": storable(self.parameters),
+            "parameters": self._shown_parameters(),
             "solver": {
                 "method": self.method,
                 "rtol": self.rtol,

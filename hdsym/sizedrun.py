@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .cas import sp
+from .families import Family
 from .integration import Run
+from .roles import natural_key
 from .runstate import constant_or_call
 from .sizing import inferred_sizes
 
@@ -31,6 +33,16 @@ class SizedRun(Run):
         }
         self.slices = {m.name: self._slice(m.offset, m.size, values) for m in members}
         return {name: value for name, value in given.items() if name not in self.slices}
+
+    def _shown_parameters(self) -> dict[str, Any]:
+        """By the names they have where the sums are written out, as a simulation stores them."""
+        shown: dict[str, Any] = {}
+        for member, name in self.theory.named():
+            if name not in self.slices and isinstance(member, Family):
+                shown |= {member.element(k).name: float(v) for k, v in enumerate(self.parameters[name], start=1)}
+            elif name not in self.slices:
+                shown[member.name] = self.parameters[name]
+        return dict(sorted(shown.items(), key=lambda item: natural_key(item[0])))
 
     @staticmethod
     def _slice(offset: Any, size: Any, values: dict[Any, int]) -> slice:

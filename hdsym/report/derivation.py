@@ -5,19 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
 from ..cas import Expr, sp
 from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
+from ..ir.sized import SizedProgram
 from ..labels import Bernoulli, RandomLabel
 from ..laws import Normal, Uniform
+from . import sized
+from .entries import Entry
 from .motion import motion
 from .typeset import expression, formula, mathml, name_latex
 
 if TYPE_CHECKING:
     from ..derive import Derivation
+    from ..derive.sized import SizedDerivation
     from ..expectation.rule import Step
     from ..model import Model
 
@@ -32,14 +36,6 @@ __all__ = [
     "references",
     "rules",
 ]
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A line of a list of formulas: what it is, in words, and the formula."""
-
-    title: str
-    math: Markup
 
 
 @dataclass(frozen=True)
@@ -149,8 +145,22 @@ def _declared(model: Model) -> list[Expr]:
     return [model.loss, *model.link_expressions]
 
 
-def formulas(theory: Derivation) -> list[Entry]:
+def formulas(theory: Derivation | SizedDerivation) -> list[Entry]:
     """Risk, gradient, Fisher matrix and the equations of motion, entry by entry."""
+    if isinstance(theory.program, SizedProgram):
+        return _sized_formulas(theory)
+    return _explicit_formulas(theory)
+
+
+def _sized_formulas(theory: Any) -> list[Entry]:
+    derived = [kernel.expectation.expr for kernel in theory.formulas.kernels]
+    return [*sized.entries(theory), _OVERLAPS, *_definitions(derived, _declared(theory.model))]
+
+
+_OVERLAPS = Entry("overlaps", mathml(r"B = \sum_{\lambda} \lambda\, G(\lambda)", display=True))
+
+
+def _explicit_formulas(theory: Any) -> list[Entry]:
     entries = [Entry("risk", formula("h(B)", theory.risk))]
     for title, letter, matrix in (("gradient", "H", theory.gradient), ("Fisher matrix", "I", theory.fisher)):
         rows, columns = matrix.shape
@@ -158,12 +168,12 @@ def formulas(theory: Derivation) -> list[Entry]:
             entries.append(Entry(title, formula(name_latex(f"{letter}{i + 1}{j + 1}"), matrix[i, j])))
     for name, rate in theory.odes.items():
         entries.append(Entry("ODE of a mode", motion(name, rate)))
-    entries.append(Entry("overlaps", mathml(r"B = \sum_{\lambda} \lambda\, G(\lambda)", display=True)))
+    entries.append(_OVERLAPS)
     derived = [theory.risk, *theory.gradient, *theory.fisher]
     return entries + _definitions(derived, _declared(theory.model))
 
 
-def conditions(theory: Derivation) -> list[Markup]:
+def conditions(theory: Derivation | SizedDerivation) -> list[Markup]:
     """Inequalities under which the formulas hold."""
     found = dict.fromkeys(c for _, entry in theory.formulas.all() for c in entry.conditions)
     return [mathml(f"{expression(condition)} > 0") for condition in found]
@@ -181,7 +191,7 @@ def linked(text: str) -> Markup:
     return Markup(re.sub(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", link, safe))  # escaped above
 
 
-def rules(theory: Derivation) -> list[RuleRow]:
+def rules(theory: Derivation | SizedDerivation) -> list[RuleRow]:
     """Every rule used, in order of first use."""
     counts: dict[tuple[str, str, str], int] = {}
     for root in theory.steps.values():
@@ -206,12 +216,15 @@ def _walk(step: Step) -> Iterator[Step]:
 _TITLES = {"r": "risk", "H": "gradient", "I": "Fisher matrix"}
 
 
-def quantities(theory: Derivation) -> list[Quantity]:
+def quantities(theory: Derivation | SizedDerivation) -> list[Quantity]:
     """The tree of steps of every derived quantity."""
     found = []
     for name, root in theory.steps.items():
-        symbol = mathml("h(B)" if name == "risk" else name_latex(name))
-        found.append(Quantity(_TITLES[name[0]], symbol, root.exact, sum(1 for _ in _walk(root)), _node(root)))
+        if name.startswith("kernel"):
+            title, symbol = "kernel", sized.kernel_symbol(name)
+        else:
+            title, symbol = _TITLES[name[0]], mathml("h(B)" if name == "risk" else name_latex(name))
+        found.append(Quantity(title, symbol, root.exact, sum(1 for _ in _walk(root)), _node(root)))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..results import Ensemble, Trajectory
     from ..verdict import Verdict
 
-__all__ = ["Figure", "figure"]
+__all__ = ["Figure", "figure", "specialisation"]
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,32 @@ def figure(path: Trajectory | None, runs: Ensemble | None, verdict: Verdict | No
         for source in (runs, path):
             if source is not None:
                 source.plot(ax=axes)
+    drawing = _inline(figure_bytes(_transparent(canvas)).decode(), "Theory and simulation against time")
+    return Figure(drawing, _caption(path is not None, runs, verdict))
+
+
+def specialisation(path: Trajectory | None) -> Figure | None:
+    """Which student follows which teacher, where there are several of both."""
+    if path is None or "specialisation" not in path.dataset or path.overlaps.shape[-1] < 3:
+        return None
+    from ..matrixplots import plot_specialisation
+    from ..plots import figure_bytes
+
+    drawing = _inline(figure_bytes(_transparent(plot_specialisation(path))).decode(), "Specialisation against time")
+    return Figure(
+        drawing,
+        "Specialisation of the students, by the ODEs: |cosine| of the pairs of student and teacher that match best at "
+        "the last time in colour, of all others in grey; the thick line is the mean over the matched pairs.",
+    )
+
+
+def _transparent(canvas: Any) -> Any:
     for patch in (canvas.patch, *(axes.patch for axes in canvas.axes)):
         patch.set_visible(False)
-    return Figure(_inline(figure_bytes(canvas).decode()), _caption(path is not None, runs, verdict))
+    return canvas
 
 
-def _inline(text: str) -> Markup:
+def _inline(text: str, label: str) -> Markup:
     """Without XML prologue, metadata and page-wide style, in the colours of the page."""
     from ..plots import SIMULATION, THEORY
 
@@ -57,10 +77,10 @@ def _inline(text: str) -> Markup:
     }
     for colour, name in colours.items():
         body = body.replace(colour, name)
-    label = 'role="img" aria-label="Theory and simulation against time" fill="currentColor" stroke-linejoin="round"'
+    attributes = f'role="img" aria-label="{label}" fill="currentColor" stroke-linejoin="round"'
     opening, rest = body.split(">", 1)
     opening = re.sub(r'\s(width|height)="[^"]*pt"', "", opening)
-    return Markup(f"{opening} {label}>{rest}")  # drawn by matplotlib, which escapes what it writes
+    return Markup(f"{opening} {attributes}>{rest}")  # drawn by matplotlib, which escapes what it writes
 
 
 def _caption(theory: bool, runs: Ensemble | None, verdict: Verdict | None) -> str:

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..paths import templates_dir
 from . import derivation, tables
-from .figure import figure
+from .figure import figure, specialisation
 from .numbers import number
 from .recipe import recipe
 from .setting import setting
 
 if TYPE_CHECKING:
     from ..derive import Derivation
+    from ..derive.sized import SizedDerivation
     from ..problem import Problem
     from ..results import Ensemble, Trajectory
     from ..verdict import Verdict
@@ -32,7 +33,7 @@ class Judgement:
 
 
 def render(
-    theory: Derivation,
+    theory: Derivation | SizedDerivation,
     problem: Problem | None = None,
     path: Trajectory | None = None,
     runs: Ensemble | None = None,
@@ -64,7 +65,7 @@ def render(
         "title": theory.model.name,
         "lead": _lead(problem, path, runs),
         "verdict": None if verdict is None else _judgement(verdict),
-        "figure": figure(path, runs, verdict),
+        "figures": [drawn for drawn in (figure(path, runs, verdict), specialisation(path)) if drawn is not None],
         "declaration": derivation.declaration(theory.model),
         "references": derivation.references(theory.model),
         "setting": setting(theory.model),
@@ -128,7 +129,7 @@ def _lead(problem: Problem | None, path: Trajectory | None, runs: Ensemble | Non
     return f"The high-dimensional limit of one-pass SGD{where}, {'solved' if path is not None else 'derived'}."
 
 
-def _exactness(theory: Derivation, path: Trajectory | None) -> str:
+def _exactness(theory: Derivation | SizedDerivation, path: Trajectory | None) -> str:
     if theory.exact:
         return "Every expectation is in closed form: nothing is integrated numerically."
     text = "The expectations left in these formulas have no closed form here and are integrated numerically"

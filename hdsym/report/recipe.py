@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..cas import Expr, sp
+from ..families import Family
 from ..functions import KNOWN
 from ..labels import Categorical, RandomLabel
 from ..laws import Discrete, Laplace, Normal, StudentT, Uniform
@@ -37,6 +38,13 @@ class _Python(sp.StrPrinter):  # type: ignore[misc]  # sympy is untyped
         if expr.exp == sp.Rational(1, 2):
             return f"sp.sqrt({self._print(expr.base)})"
         return str(super()._print_Pow(expr, rational=True))
+
+    def _print_Sum(self, expr: Expr) -> str:
+        ranges = ", ".join(f"({', '.join(map(self._print, limit))})" for limit in expr.limits)
+        return f"sp.Sum({self._print(expr.function)}, {ranges})"
+
+    def _print_Indexed(self, expr: Expr) -> str:
+        return f"{expr.base.label.name}[{', '.join(map(self._print, expr.indices))}]"
 
     def _print_Pi(self, _: Expr) -> str:
         return "sp.pi"
@@ -79,9 +87,10 @@ def declaration(model: Model) -> str:
     roles = [("student", s) for s in model.students] + [("teacher", s) for s in model.teachers]
     roles += [("label", model.label)] if model.label is not None else []
     roles += [("noise", model.noise_symbol)] if model.noise_symbol is not None else []
-    lines += [f'{symbol.name} = hd.{role}("{symbol.name}")' for role, symbol in roles]
+    lines += _sizes(model)
+    lines += [f'{symbol.name} = hd.{role}("{symbol.name}"{_size(symbol)})' for role, symbol in roles]
     lines += [_parameter(parameter) for parameter in model.parameters]
-    lines += [f"{s.name} = hd.Trained({s.name!r}, default={s.default!r})" for s in model.trained]
+    lines += [f"{s.name} = hd.Trained({s.name!r}{_size(s)}, default={s.default!r})" for s in model.trained]
     link = _label(model.link) if isinstance(model.link, RandomLabel) else None
     lines += ["model = hd.Model(", f"    loss={_code(model.loss)},"]
     lines += [f"    link={link or _code(model.link)},"] if model.link is not None else []
@@ -90,11 +99,24 @@ def declaration(model: Model) -> str:
     return "\n".join(lines)
 
 
-def _parameter(parameter: Parameter) -> str:
-    assumption = "positive" if parameter.is_positive else "nonnegative" if parameter.is_nonnegative else None
+def _sizes(model: Model) -> list[str]:
+    """Sizes, and the indices of the sums."""
+    lines = [f'{size.name} = hd.size("{size.name}")' for size in model.sizes]
+    sums = [e for expr in (model.loss, *model.link_expressions) for e in expr.atoms(sp.Sum)]
+    indices = sorted({str(limit[0]) for total in sums for limit in total.limits})
+    return lines + [f'{name} = sp.Symbol("{name}", integer=True)' for name in indices]
+
+
+def _size(member: Any) -> str:
+    return f", size={member.size}" if isinstance(member, Family) else ""
+
+
+def _parameter(parameter: Parameter | Family) -> str:
+    symbol = parameter.label if isinstance(parameter, Family) else parameter
+    assumption = "positive" if symbol.is_positive else "nonnegative" if symbol.is_nonnegative else None
     given = [f"default={parameter.default!r}"] if parameter.default is not None else []
     given += [f"{assumption}=True"] if assumption else []
-    return f"{parameter.name} = hd.parameter({', '.join([repr(parameter.name), *given])})"
+    return f"{parameter.name} = hd.parameter({', '.join([repr(parameter.name) + _size(parameter), *given])})"
 
 
 def _label(label: RandomLabel) -> str:

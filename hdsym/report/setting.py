@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from .typeset import mathml, name_latex
+from .sized import preactivations
+from .typeset import mathml
 
 if TYPE_CHECKING:
     from ..model import Model
@@ -27,7 +28,7 @@ _SECOND = Markup(
 
 def setting(model: Model) -> list[Markup]:
     """Setting and notation, in two sentences."""
-    r = ", ".join(name_latex(s.name) for s in (*model.students, *model.teachers))
+    r = preactivations(model)
     step = r"X_{k+1} = X_k - \frac{\gamma}{d}\left(a\, (\nabla_x f)^\top + \delta X_k\right)"
     parts = {
         **{name: name for name in ("d", "f", "K", "H", "b")},

@@ -15,6 +15,7 @@ from .numbers import MISSING, number, signed
 
 if TYPE_CHECKING:
     from ..derive import Derivation
+    from ..derive.sized import SizedDerivation
     from ..problem import Problem
     from ..results import Ensemble, Trajectory
     from ..verdict import Verdict
@@ -42,7 +43,7 @@ class Table:
 
 
 def parameters(
-    theory: Derivation, problem: Problem | None, path: Trajectory | None, runs: Ensemble | None
+    theory: Derivation | SizedDerivation, problem: Problem | None, path: Trajectory | None, runs: Ensemble | None
 ) -> list[Row]:
     """Everything the numbers depend on, one row each."""
     rows = [] if problem is None else list(_problem(theory, problem))
@@ -53,7 +54,7 @@ def parameters(
     return rows
 
 
-def _problem(theory: Derivation, problem: Problem) -> Iterator[Row]:
+def _problem(theory: Derivation | SizedDerivation, problem: Problem) -> Iterator[Row]:
     spectrum = problem.spectrum
     low, high = float(spectrum.levels.min()), float(spectrum.levels.max())
     count = len(spectrum.levels)

@@ -28,6 +28,8 @@ def expression(expr: Expr) -> str:
 
 def _plain(expr: Expr) -> Expr:
     """Declared symbols sort by their role, plain ones by name: x^2 - y, not -y + x^2."""
+    units = {e: sp.IndexedBase(str(e.base.label), real=True)[e.indices] for e in expr.atoms(sp.Indexed)}
+    expr = expr.xreplace(units)
     declared = [symbol for symbol in expr.atoms(sp.Symbol) if type(symbol) is not sp.Symbol]
     return expr.xreplace({symbol: sp.Symbol(symbol.name, **symbol.assumptions0) for symbol in declared})
 

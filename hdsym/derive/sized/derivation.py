@@ -98,11 +98,11 @@ class SizedDerivation:
         values = explicit.parameter_values(plain) | explicit.trained_values(trained)
         known = sizes_given(self.model, sizes or {}) if self.model.sized else {}
         numbers: dict[str, Any] = dict(zip(self.program.sizes, known.values(), strict=True))
-        for member, name in self._named():
+        for member, name in self.named():
             numbers[name] = self._value(member, values, known)
         return numbers
 
-    def _named(self) -> list[tuple[Any, str]]:
+    def named(self) -> list[tuple[Any, str]]:
         """Parameters and trained scalars with their names in code."""
         families = [p for p in self.model.parameters if isinstance(p, Family)]
         single = [p for p in self.model.parameters if not isinstance(p, Family)]

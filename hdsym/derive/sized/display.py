@@ -11,7 +11,7 @@ from ...model import Model
 from .formulas import Quantity, SizedFormulas
 from .kernels import Call
 
-__all__ = ["latex_block", "risk", "text"]
+__all__ = ["latex_block", "risk", "sides", "text"]
 
 _OVERLAPS = sp.IndexedBase("B", real=True)
 _LETTERS = "ijklmnpq"
@@ -27,7 +27,7 @@ def text(model: Model, formulas: SizedFormulas) -> str:
     """All formulas as text."""
     lines = [f"{model.name}: every width {', '.join(size.name for size in model.sizes)}".rstrip(), ""]
     for quantity in formulas.quantities:
-        left, right = _sides(quantity, model)
+        left, right = sides(quantity, model)
         lines.append(f"{left} = {right}")
     lines += ["", "with the kernels, functions of the covariance B11, B12, ... of their preactivations"]
     for number, kernel in enumerate(formulas.kernels, start=1):
@@ -41,7 +41,7 @@ def latex_block(model: Model, formulas: SizedFormulas) -> str:
     """All formulas as one aligned block."""
     lines = []
     for quantity in formulas.quantities:
-        left, right = _sides(quantity, model)
+        left, right = sides(quantity, model)
         lines.append(f"{latex(left)} &= {latex(right)}")
     for number, kernel in enumerate(formulas.kernels, start=1):
         value, where = compact(kernel.expectation.expr).latex()
@@ -51,7 +51,8 @@ def latex_block(model: Model, formulas: SizedFormulas) -> str:
     return r"$\displaystyle\begin{aligned}" + r"\\[4pt] ".join(lines) + r"\end{aligned}$"
 
 
-def _sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
+def sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
+    """What a block of a quantity is called, h, H[i, j], ..., and the sums over units that it is."""
     names = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}
     own = _indices(1 if quantity.diagonal else len(quantity.members))
     places = [_place(m, own[0] if quantity.diagonal else own[k], model) for k, m in enumerate(quantity.members)]
