@@ -112,11 +112,19 @@ class _Space:
         return total
 
     def corners(self, origin: np.ndarray, left: np.ndarray) -> list[tuple[float, float]]:
-        """Where three kinks meet in a point."""
+        """Where three kinks meet in a point, and where two pass each other in the plane of the last two axes."""
         sharp = [(row @ left, constant + row @ origin) for kinked, row, constant in self.features if kinked]
         systems = [list(zip(*three, strict=True)) for three in itertools.combinations(sharp, 3)]
         solvable = [(rows, right) for rows, right in systems if abs(np.linalg.det(np.array(rows))) > 1e-9]
-        return [(float(np.linalg.solve(np.array(rows), -np.array(right))[0]), 0.0) for rows, right in solvable]
+        points = [(float(np.linalg.solve(np.array(rows), -np.array(right))[0]), 0.0) for rows, right in solvable]
+        units = [(row / size, c / size) for row, c in sharp if (size := np.hypot(*row[1:])) > 1e-13 * abs(row[0])]
+        for (p, c), (q, d) in itertools.combinations(units, 2):
+            points += [
+                (float(-constant / form[0]), float(np.hypot(*form[1:]) / abs(form[0])))
+                for form, constant in ((p - q, c - d), (p + q, c + d))
+                if form[0]
+            ]
+        return points
 
     def panels(self, places: list[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
         return _panels(places, self.reach, self.widest, self.order)
