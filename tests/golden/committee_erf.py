@@ -108,7 +108,7 @@ def _kernel_sum(
     count, many = (free[0].size if free else 1), len(free)
     if count * weights.size <= CHUNK:
         entries = [B.reshape(-1).take(place) for place in _places(B.shape[0], rows, free, summed)]
-        values = _masked(kernel(*entries, *_given(extras, free, summed)), apart, free, summed)
+        values = _where_apart(kernel, len(rows), entries, _given(extras, free, summed), _apart(apart, free, summed))
         return _spread(values, count, weights.size) @ weights
     result = np.empty(count)
     step = max(1, CHUNK // max(weights.size, 1))
@@ -116,7 +116,7 @@ def _kernel_sum(
         part = tuple(index[start : start + step] for index in free)
         chosen = [(offset + (part[k] if k < many else summed[k - many]), k < many) for offset, k in rows]
         entries = [_block(B, chosen[a], chosen[b]) for a, b in _upper(len(rows))]
-        values = _masked(kernel(*entries, *_given(extras, part, summed)), apart, part, summed)
+        values = _where_apart(kernel, len(rows), entries, _given(extras, part, summed), _apart(apart, part, summed))
         result[start : start + step] = _spread(values, min(step, count - start), weights.size) @ weights
     return result
 
@@ -158,14 +158,24 @@ def _given(
     return [array[free[k]][:, None] if k < many else array[summed[k - many]][None, :] for array, k in extras]
 
 
-def _masked(
-    values: Any, apart: tuple[tuple[int, int], ...], free: tuple[Array, ...], summed: tuple[Array, ...]
-) -> Any:
-    """Zero where two indices are equal that must differ."""
-    for pair in apart:
+def _apart(pairs: tuple[tuple[int, int], ...], free: tuple[Array, ...], summed: tuple[Array, ...]) -> Any:
+    """Whether all indices that must differ do; None if there are none."""
+    kept = None
+    for pair in pairs:
         one, other = (free[k][:, None] if k < len(free) else summed[k - len(free)][None, :] for k in pair)
-        values = np.where(one != other, values, 0.0)
-    return values
+        kept = one != other if kept is None else kept & (one != other)
+    return kept
+
+
+def _where_apart(kernel: Callable[..., Any], size: int, entries: list[Array], given: list[Array], kept: Any) -> Any:
+    """The kernel where `kept`, else zero.
+
+    Elsewhere it gets the covariance diag(1, ..., 1), at which it is regular: one NaN would spoil the nodes of all.
+    """
+    if kept is None:
+        return kernel(*entries, *given)
+    regular = [np.where(kept, entry, float(a == b)) for entry, (a, b) in zip(entries, _upper(size), strict=True)]
+    return np.where(kept, kernel(*regular, *given), 0.0)
 
 
 def kernel_1(B11: Any, B12: Any, B22: Any) -> Any:
