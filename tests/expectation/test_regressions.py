@@ -180,6 +180,15 @@ def test_growth_is_followed_by_the_range_of_integration() -> None:
             assert float(found.evaluate(cov)) == pytest.approx(reference, abs=1e-10 * scale)
 
 
+def test_panels_stay_narrow_where_the_range_is_wide() -> None:
+    """exp(-3 (s + x - 1)^2) counts as growth: the range was cut into eight panels however wide it was."""
+    integrand = (sp.exp(X) + sp.exp(-3 * (S + X - 1) ** 2)) * sp.sign(X)
+    cov = np.array([[2.25, 2.24775], [2.24775, 2.25]])
+    reference, scale, _ = expected(Problem(integrand, (X, S), cov))
+    found = hd.expect(integrand, [X, S], policy="numeric")
+    assert float(found.evaluate(cov)) == pytest.approx(reference, abs=1e-10 * scale)
+
+
 def test_too_many_waves_are_refused() -> None:
     with pytest.raises(ExpectationError, match="oscillates"):
         hd.expect(sp.sin(2 * X) * sp.tanh(X), [X]).evaluate([[1e14]])
