@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
-from ..ir.stable import bounded, clipped, floored, inverse_mills, weighted
-from ..special import correlation, difference, log_ndtr, logsumexp, offzero, owens_t, residual, sigmoid, softplus
+from ..ir.guards import bounded, clipped, difference, floored, inverse_mills, weighted
+from ..special import log_ndtr, logsumexp, offzero, owens_t, sigmoid, softplus
 from ..userfunction import UserFunction
 
 __all__ = ["NumpyPrinter"]
@@ -148,18 +148,9 @@ class NumpyPrinter:
         value = self(expr.args[0])
         return f"np.where({value} == 0.0, 1e-150, {value})", _ATOM
 
-    def _correlation(self, expr: Expr) -> tuple[str, int]:
-        covariance, first, second = expr.args
-        spread = f"np.sqrt(np.maximum({self(first * second)}, 1e-300))"
-        return f"np.round({self._bracket(covariance, _PRODUCT + 1)} / {spread}, 15)", _ATOM
-
     def _difference(self, expr: Expr) -> tuple[str, int]:
         first, second = expr.args
         return f"({self(first)} - {self._bracket(second, _PRODUCT)})", _ATOM
-
-    def _residual(self, expr: Expr) -> tuple[str, int]:
-        variance, taken = expr.args
-        return f"np.maximum({self(variance - taken)}, 1e-18 * {self._bracket(variance, _PRODUCT + 1)})", _ATOM
 
     def _floored(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", _ATOM
@@ -183,7 +174,5 @@ class NumpyPrinter:
         weighted: _weighted,
         bounded: _bounded,
         offzero: _offzero,
-        residual: _residual,
         difference: _difference,
-        correlation: _correlation,
     }

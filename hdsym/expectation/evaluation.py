@@ -41,12 +41,13 @@ def evaluate(
         except ValueError as error:
             raise ExpectationError(str(error), remedy="give a smaller covariance, or fewer waves") from None
     _check_conditions(conditions, bounds)
-    shape = arrays[0].shape if arrays else ()
+    shape = np.broadcast_shapes(arrays[0].shape if arrays else (), np.shape(B)[:-2] if B is not None else ())
     full: NDArray[np.float64] = np.broadcast_to(np.asarray(result, dtype=np.float64), shape)
     if not np.all(np.isfinite(full)):
         where = tuple(np.argwhere(~np.isfinite(full))[0])
         point = ", ".join(f"{s.name} = {a[where]:g}" for s, a in zip(symbols, arrays, strict=True))
-        raise ExpectationError(f"{expr} is not finite at {point}", remedy="the formula is singular there")
+        shown = f"E[{expectation.integrand}]"
+        raise ExpectationError(f"{shown} is not finite at {point}", remedy="the formula is singular there")
     return full
 
 

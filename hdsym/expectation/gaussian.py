@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ..cas import Expr, Matrix, Symbol, free_symbols, sp
+from ..minors import submatrix_minor
 
-__all__ = ["Entry", "Form", "Gaussian", "root", "tidy"]
+__all__ = ["Entry", "Form", "Gaussian", "Origin", "root", "tidy"]
 
 
 class Entry(sp.Symbol):  # type: ignore[misc]  # sympy is untyped
@@ -46,12 +48,56 @@ class Form:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """Where a conditional law comes from: r_i = 0 for the `conditions`, in a centred law with covariance `cov`.
+
+    `rows` are the variables that matter, the conditions among them.
+    """
+
+    cov: Matrix
+    rows: tuple[int, ...]
+    conditions: tuple[int, ...]
+
+    def covariance(self, j: int, k: int) -> Expr:
+        """Cov(r_j, r_k) under the conditions, as a ratio of minors."""
+        return self.bordered(j, k) / self.determinant
+
+    def angle(self, j: int, k: int) -> Expr:
+        """The arcsine of the correlation of r_j and r_k under the conditions, j and k different.
+
+        With D the determinants: D(ij, ij) D(ik, ik) - D(ij, ik)^2 = D(i, i) D(ijk, ijk) (Jacobi).
+        """
+        both = sorted((*self.conditions, j, k))
+        return sp.atan2(self.bordered(j, k), sp.sqrt(self.determinant * self._minor(both, both)))
+
+    @property
+    def determinant(self) -> Expr:
+        """Of the covariance matrix of the conditions."""
+        return self._minor(self.conditions, self.conditions)
+
+    def bordered(self, j: int, k: int) -> Expr:
+        """The minor of the conditions and row j, the conditions and column k, in this order."""
+        first, second = sorted((*self.conditions, j)), sorted((*self.conditions, k))
+        moved = sum(i > j for i in self.conditions) + sum(i > k for i in self.conditions)
+        return (-1) ** moved * self._minor(first, second)
+
+    def _minor(self, rows: Sequence[int], columns: Sequence[int]) -> Expr:
+        places = {row: place for place, row in enumerate(self.rows)}
+        own = self.cov.extract(list(self.rows), list(self.rows))
+        return submatrix_minor(own, [places[i] for i in rows], [places[i] for i in columns])
+
+
+@dataclass(frozen=True)
 class Gaussian:
-    """A Gaussian vector: names, mean and covariance (sympy expressions; the covariance may be singular)."""
+    """A Gaussian vector: names, mean and covariance (sympy expressions; the covariance may be singular).
+
+    `origin` is set where the covariance was obtained by conditions on single variables.
+    """
 
     variables: tuple[Symbol, ...]
     mean: tuple[Expr, ...]
     cov: Matrix
+    origin: Origin | None = None
 
     @property
     def size(self) -> int:

@@ -3,75 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
 
 from ..cas import Expr, sp
 from ..special import log_ndtr, owens_t
+from .factorised import factorised
+from .guards import bounded, clipped, floored, inverse_mills, weighted
 
-__all__ = ["bounded", "clipped", "floored", "inverse_mills", "stabilise", "weighted", "with_inverse_mills"]
+__all__ = ["stabilise", "stabilise_law", "with_inverse_mills"]
 
 _ROUNDING = sp.Float("1e-16")
 _TINY = sp.Float("1e-80")  # far below any variance, and its powers up to 7 / 2 are still numbers
-
-
-class clipped(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation, printed as max(u, 0)
-    """max(u, 0): a quantity that is non-negative by theory but not always after rounding, such as det B."""
-
-    def _eval_is_nonnegative(self) -> bool:
-        return True
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        body = rf"\left({printer._print(self.args[0])}\right)_+"
-        return body if exp is None else f"{body}^{{{exp}}}"
-
-
-class floored(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation, printed as max(u, floor)
-    """max(u, floor): a variance that may vanish, kept above the level of its own rounding errors."""
-
-    def _eval_is_positive(self) -> bool:
-        return True
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        body = printer._print(self.args[0])
-        return rf"\left({body}\right)" + ("" if exp is None else f"^{{{exp}}}")
-
-
-class weighted(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
-    """weighted(w, u): w * u, but 0 where the weight w has underflowed to 0, whatever u is there."""
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        body = printer._print(sp.Mul(*self.args))
-        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
-
-
-class bounded(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
-    """bounded(v, floor, c, ...): max(v, floor) where some \\|c\\| <= sqrt(floor), else v."""
-
-    def _eval_is_positive(self) -> bool:
-        return True
-
-    def _eval_is_real(self) -> bool:
-        return True
-
-    def _latex(self, printer: Any, exp: str | None = None) -> str:
-        body = printer._print(self.args[0])
-        return body if exp is None else rf"\left({body}\right)^{{{exp}}}"
-
-
-class inverse_mills(sp.Function):  # type: ignore[misc]  # noqa: N801  # a node of the representation
-    """phi(u) / Phi(u) = (log Phi)'(u): in the tail, where it is close to -u, to all digits."""
-
-    def _eval_is_real(self) -> bool:
-        return True
 
 
 def with_inverse_mills(expr: Expr) -> Expr:
@@ -97,7 +38,8 @@ def stabilise(expr: Expr) -> Expr:
 
     Arguments of roots are clipped at zero: on rank-one overlaps det B comes out negative in a third of all cases.
     Inside exp, erf and Owen's T, variances in a denominator are kept from vanishing: there 1/0 has a limit (certainty),
-    and 0/0, which belongs to a sign without variance at its own kink, becomes 0.
+    and 0/0, which belongs to a sign without variance at its own kink, becomes 0. Minors are evaluated from one
+    factorisation of their matrix.
     """
     if any(map(_is_root, expr.atoms(sp.Pow))):
         expr = expr.replace(lambda e: e.is_Mul, _distribute)
@@ -110,7 +52,7 @@ def stabilise(expr: Expr) -> Expr:
         )
     if roots:
         expr = expr.replace(lambda e: e.is_Mul, _bound)
-    return expr.replace(_is_root_of_difference, lambda e: sp.Pow(clipped(e.base), e.exp))
+    return factorised(expr.replace(_is_root_of_difference, lambda e: sp.Pow(clipped(e.base), e.exp)))
 
 
 def stabilise_law(entry: Expr) -> Expr:

@@ -13,7 +13,8 @@ import hdsym as hd
 from hdsym.codegen import load_module
 from hdsym.codegen.printer import NumpyPrinter
 from hdsym.errors import CodegenError
-from hdsym.ir.stable import clipped, stabilise
+from hdsym.ir.guards import clipped
+from hdsym.ir.stable import stabilise
 from tests import reference
 from tests.codegen import common
 

@@ -55,9 +55,6 @@ def theory(name: str) -> SizedDerivation:
     return hd.derive(MODELS[name])
 
 
-COPIES = pytest.mark.xfail(
-    strict=True, raises=AssertionError, reason="E[theta theta relu relu] is wrong where three of its rows are equal"
-)
 CASES = [
     *((name, width) for name in (*SMOOTH, "relu", "leaky relu, 1/sqrt(K)") for width in WIDTHS),
     *(("relu taught by erf", width) for width in (1, 2)),
@@ -126,13 +123,16 @@ def split(at: Point, width: int, seed: int) -> tuple[Point, NDArray[np.intp], ND
 @pytest.mark.parametrize(
     ("name", "width"),
     [
-        *((name, width) for name in ("erf", "erf with biases") for width in (2, 5, 17)),
-        ("relu", 2),
-        *(pytest.param("relu", width, marks=COPIES) for width in (5, 17)),
+        *((name, width) for name in ("erf", "erf with biases", "relu") for width in (2, 5, 17)),
     ],
 )
 def test_equal_students_act_as_one(name: str, width: int) -> None:
-    """Singular overlaps: whatever the copies of a unit share of its weight, risk, drift and noise are its own."""
+    """Singular overlaps: whatever the copies of a unit share of its weight, risk, drift and noise are its own.
+
+    At the coincidence of three rows kernels with kinks vary like the root of a change of the overlaps, by 1e-8 for
+    rounding.
+    """
+    allowed = 1e-8 if name == "relu" else 1e-11
     two = point(MODELS[name], 2, 2, seed=4)
     many, of, share = split(two, width, seed=width)
     narrow, wide = everything(name, two), everything(name, many)
@@ -146,7 +146,7 @@ def test_equal_students_act_as_one(name: str, width: int) -> None:
     if "b" in many.parameters:  # before v, and scaled by it
         wanted["trained"] = np.concatenate([narrow["trained"][:2][of] * share, wanted["trained"]])
     for quantity, value in wanted.items():
-        np.testing.assert_allclose(wide[quantity], value, rtol=0, atol=1e-11, err_msg=quantity)
+        np.testing.assert_allclose(wide[quantity], value, rtol=0, atol=allowed, err_msg=quantity)
 
 
 @pytest.mark.parametrize("name", ["erf", "square, 1/K", "erf with biases", "relu"])

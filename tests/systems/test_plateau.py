@@ -41,7 +41,7 @@ def flow(K: int, gamma: float) -> Callable[[Array], Array]:
 
     def velocity(G: Array) -> Array:
         rhs = theory().module.make_rhs([1.0], [1.0], G[None], lambda _: gamma, **numbers)
-        return np.asarray(rhs(0.0, theory().module.pack(G[None], [], K=K, M=K))).reshape(K, 2 * K)
+        return np.asarray(rhs(0.0, theory().module.pack(G[None], K=K, M=K))).reshape(K, 2 * K)
 
     return velocity
 

@@ -7,8 +7,7 @@ from itertools import combinations_with_replacement
 
 from ...cas import Expr, sp
 from ...errors import ExpectationError
-from ...special import offzero, residual
-from ..gaussian import Entry, Form, Gaussian, root, tidy
+from ..gaussian import Entry, Form, Gaussian, Origin, root, tidy
 from ..rule import Part, Reduction, Rule
 from ..terms import Term
 
@@ -16,6 +15,8 @@ __all__ = ["DELTA"]
 
 _MANY = 2
 """Variables left from which conditional covariances are given names instead of being multiplied out."""
+_TOO_MANY = 9
+"""Variables that minors have room for."""
 _SHIFT = sp.Symbol("tau_", real=True)
 
 
@@ -41,42 +42,44 @@ def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     others = frozenset(f for f in term.signs if not _parallel(f, form))
     if len(others) != len(term.signs):
         return Reduction()  # sgn(u) delta(u) is odd in u: its integral vanishes
-    mean = gaussian.mean_of(form)
-    density = sp.exp(-(mean**2) / (2 * variance)) / (sp.sqrt(2 * sp.pi) * root(variance))
-    direction = gaussian.cov_with(form)
     remaining = replace(term, deltas=tuple(rest))
     active = remaining.active(gaussian.variables)
     if _is_long(gaussian, form, active):
-        conditioned, meaning = _named(gaussian, form.variables[0], active - set(form.variables))
-        return Reduction(parts=(Part(density, remaining, conditioned, meaning),))
-    conditioned = gaussian.rank_one(direction, 1 / variance, -mean / variance, active)
+        return Reduction(parts=(_named(remaining, gaussian, form.variables[0], active),))
+    mean = gaussian.mean_of(form)
+    density = sp.exp(-(mean**2) / (2 * variance)) / (sp.sqrt(2 * sp.pi) * root(variance))
+    conditioned = gaussian.rank_one(gaussian.cov_with(form), 1 / variance, -mean / variance, active)
     return Reduction(parts=(Part(density, remaining, conditioned),))
 
 
 def _is_long(gaussian: Gaussian, form: Form, active: frozenset[int]) -> bool:
     if len(form.variables) != 1 or not gaussian.centred or form.constant != 0:
         return False
-    return len(active) >= _MANY or isinstance(gaussian.cov[form.variables[0], form.variables[0]], Entry)
+    return gaussian.origin is not None or _MANY <= len(active - set(form.variables)) < _TOO_MANY
 
 
-def _named(gaussian: Gaussian, given: int, active: frozenset[int]) -> tuple[Gaussian, tuple[tuple[Expr, Expr], ...]]:
-    """The law given r_i = 0 with a name for every entry: in many variables, fractions of fractions would fill pages."""
+def _named(term: Term, gaussian: Gaussian, given: int, active: frozenset[int]) -> Part:
+    """Given r_i = 0, with a name for every covariance: in many variables, fractions of fractions would fill pages.
+
+    A name means a ratio of minors of the covariance matrix the first condition was put on. So the law does not depend
+    on the order of the conditions, in rounding either: what differs by it cancels where variables nearly coincide.
+    """
     size = gaussian.size
-    variance = offzero(gaussian.cov[given, given])
-    before = str(gaussian.cov[given, given])
-    level = f"{before}|" if isinstance(gaussian.cov[given, given], Entry) else "D"  # a new name for every new law
-    column = [gaussian.cov[given, j] for j in range(size)]
+    before = gaussian.origin or Origin(gaussian.cov, tuple(sorted(active | {given})), ())
+    origin = replace(before, conditions=tuple(sorted((*before.conditions, given))))
+    variance = gaussian.cov[given, given] if before.conditions else origin.determinant
+    label = "".join(str(i + 1) for i in origin.conditions)
     meaning: dict[Expr, Expr] = {}
     cov = {}
     for j, k in combinations_with_replacement(range(size), 2):
-        if not {j, k} <= active:
+        if not {j, k} <= active - {given}:
             cov[j, k] = sp.S.Zero
             continue
-        own, taken = gaussian.cov[j, k], column[j] * column[k] / variance
-        cov[j, k] = Entry(f"{level}{given + 1}_{j + 1}{k + 1}", real=True, positive=(j == k) or None)
-        meaning[cov[j, k]] = residual(own, taken) if j == k else own - taken
+        cov[j, k] = Entry(f"C{j + 1}{k + 1}|{label}", real=True, positive=(j == k) or None)
+        meaning[cov[j, k]] = origin.covariance(j, k)
     matrix = sp.ImmutableMatrix(size, size, lambda j, k: cov[min(int(j), int(k)), max(int(j), int(k))])
-    return Gaussian(gaussian.variables, gaussian.mean, matrix), tuple(meaning.items())
+    conditioned = Gaussian(gaussian.variables, gaussian.mean, matrix, origin)
+    return Part(1 / sp.sqrt(2 * sp.pi * variance), term, conditioned, tuple(meaning.items()))
 
 
 def _by_parts(term: Term, gaussian: Gaussian) -> Reduction:

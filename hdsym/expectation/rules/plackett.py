@@ -2,58 +2,61 @@
 
 from __future__ import annotations
 
-from ...cas import Expr, sp
-from ...special import correlation, difference, residual
-from ..gaussian import Gaussian, tidy
+from ...cas import Expr, Matrix, sp
+from ..gaussian import Gaussian, Origin, tidy
 from ..integral import UnitIntegral
 from ..rule import Reduction, Rule
 from ..terms import Term
 
 __all__ = ["PLACKETT"]
 
-_TINY = sp.Float("1e-20")
 _S = sp.Symbol("s", real=True, positive=True)
 
 
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
-    """Four signs of centred forms: scale the first row of the correlation matrix by tau from 0 (product of means, zero)
-    to 1 and integrate the derivative, in which two signs have become delta functions and two have a closed form.
-    The integral is over 1 - tau.
+    """Four signs of centred forms: scale the covariances of the first by tau from 0 (product of means, zero) to 1 and
+    integrate the derivative, in which two signs have become delta functions and two have a closed form. The integral
+    is over s = 1 - tau.
     """
     if term.deltas or term.exponent != 0 or term.opaque != 1 or any(term.powers) or len(term.signs) != 4:
         return None
     forms = sorted(term.signs, key=str)
     if any(gaussian.mean_of(form) != 0 for form in forms):
         return None
-    cov = [[tidy(gaussian.cov_of(a, b)) for b in forms] for a in forms]
-    if any(cov[i][i] == 0 for i in range(4)):
+    cov = sp.ImmutableMatrix(4, 4, lambda i, j: tidy(gaussian.cov_of(forms[int(i)], forms[int(j)])))
+    if any(cov[i, i] == 0 for i in range(4)):
         return None
-    R = [[correlation(cov[i][j], cov[i][i], cov[j][j]) if i != j else sp.S.One for j in range(4)] for i in range(4)]
-    integrand = sp.Add(*(_slope(R, j) for j in range(1, 4)))
-    gaps = tuple(residual(sp.S.One, R[0][j] ** 2) for j in range(1, 4))
+    others = _given(cov, 1, 2, 3).determinant
+    everything = _given(cov, 0, 1, 2, 3).determinant
+    whole = _scaled(everything, cov[0, 0] * others)
+    integrand = sp.Add(*(_slope(cov, j, whole) for j in range(1, 4)))
+    gaps = [
+        _given(cov, 0, j).determinant / (_given(cov, 0).determinant * _given(cov, j).determinant) for j in (1, 2, 3)
+    ]
+    gaps.append(everything / (_given(cov, 0).determinant * others))
     return Reduction(value=term.coefficient * 4 / sp.pi**2 * UnitIntegral(integrand, _S, gaps), exact=False)
 
 
-def _slope(R: list[list[Expr]], j: int) -> Expr:
-    """R_0j / sqrt(1 - tau^2 R_0j^2) asin(partial correlation of the other two given u_0 and u_j).
+def _slope(cov: Matrix, j: int, whole: Expr) -> Expr:
+    """C_0j / sqrt(D(0j)) asin(partial correlation of the other two given u_0 and u_j) at tau.
 
-    Conditioned on u_0 and then on u_j, in units of what u_0 leaves of u_j, in the distance s = 1 - tau from one:
-    nothing cancels there. A very small number added to every variance keeps the partial correlations consistent where
-    variables are equal and nothing is left of them.
+    A determinant with row and column 0 is, at tau, tau^2 times itself plus (1 - tau^2) C_00 times the one without:
+    nothing cancels.
     """
-    if R[0][j] == 0:
+    if cov[0, j] == 0:
         return sp.S.Zero
     k, l = (i for i in range(1, 4) if i != j)
+    pair = _scaled(_given(cov, 0, j).determinant, cov[0, 0] * cov[j, j])
+    covariance = _scaled(_given(cov, 0, j).bordered(k, l), cov[0, 0] * _given(cov, j).bordered(k, l))
+    return cov[0, j] / sp.sqrt(pair) * sp.atan2(covariance, sp.sqrt(pair * whole))
 
-    def given_first(a: int, b: int) -> Expr:
-        product = R[0][a] * R[0][b]
-        return difference(R[a][b], product) + _S * (2 - _S) * product
 
-    own, both = {a: given_first(a, a) for a in (j, k, l)}, {a: given_first(j, a) for a in (k, l)}
-    variance = {a: difference(own[a] * own[j], both[a] ** 2) + _TINY * (own[a] + own[j]) for a in (k, l)}
-    covariance = difference(given_first(k, l) * own[j], both[k] * both[l]) + _TINY * given_first(k, l)
-    spread = sp.sqrt(residual(variance[k] * variance[l], covariance**2))
-    return R[0][j] / sp.sqrt(own[j]) * sp.atan2(covariance, spread)
+def _scaled(with_first: Expr, without: Expr) -> Expr:
+    return (1 - _S) ** 2 * with_first + _S * (2 - _S) * without
+
+
+def _given(cov: Matrix, *conditions: int) -> Origin:
+    return Origin(cov, (0, 1, 2, 3), conditions)
 
 
 PLACKETT = Rule(

@@ -34,6 +34,9 @@ def _one(form: Form, mean: Expr, gaussian: Gaussian) -> Expr:
 
 
 def _two(first: Form, second: Form, gaussian: Gaussian) -> Expr:
+    if gaussian.origin is not None and len(first.variables) == len(second.variables) == 1:
+        (j,), (k,) = first.variables, second.variables
+        return 2 / sp.pi * gaussian.origin.angle(j, k)
     c11, c12, c22 = (tidy(gaussian.cov_of(a, b)) for a, b in ((first, first), (first, second), (second, second)))
     return 2 / sp.pi * angle(c11, c12, c22)
 
