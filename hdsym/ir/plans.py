@@ -84,7 +84,7 @@ def integrals_in(expressions: list[Expr]) -> list[GaussianIntegral]:
 def prepare(node: GaussianIntegral, batch: frozenset[Symbol]) -> Prepared:
     """Take out of the integrand what depends on the `batch` symbols alone: it is the same at every node."""
     taken: dict[Expr, Symbol] = {}
-    integrand = _hoisted(stabilise(node.integrand), frozenset(node.variables), batch, taken)
+    integrand = _stable(node.integrand, node.variables, batch, taken)
     source, factors = node, separated(integrand, node.variables) if node.dimension > 2 else ()
     if factors:  # the variables of one factor before those of the other
         order = [node.variables.index(v) for _, own in factors for v in own]
@@ -117,8 +117,13 @@ class PreparedLine:
 def prepare_line(node: UnitIntegral, batch: frozenset[Symbol]) -> PreparedLine:
     """As :func:`prepare`."""
     taken: dict[Expr, Symbol] = {}
-    integrand = _hoisted(stabilise(node.integrand), frozenset((node.variable,)), batch, taken)
+    integrand = _stable(node.integrand, (node.variable,), batch, taken)
     return PreparedLine(node, integrand, tuple(taken.values()), tuple(taken))
+
+
+def _stable(expr: Expr, own: tuple[Symbol, ...], batch: frozenset[Symbol], taken: dict[Expr, Symbol]) -> Expr:
+    bound = frozenset(own)
+    return _hoisted(stabilise(expr, bound), bound, batch, taken)
 
 
 def _hoisted(expr: Expr, bound: frozenset[Symbol], batch: frozenset[Symbol], taken: dict[Expr, Symbol]) -> Expr:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from ..cas import Expr, sp
+from ..cas import Expr, Symbol, sp
 from ..special import log_ndtr, owens_t
 from .factorised import factorised
 from .guards import bounded, clipped, floored, inverse_mills, weighted
@@ -33,8 +33,8 @@ def _to_inverse_mills(exponent: Expr) -> Expr:
     return sp.Mul(sp.exp(exponent), *factors)
 
 
-def stabilise(expr: Expr) -> Expr:
-    """The formula as it is evaluated.
+def stabilise(expr: Expr, variables: frozenset[Symbol] = frozenset()) -> Expr:
+    """The formula as it is evaluated, in the integrand of an integral over `variables` if there are any.
 
     Arguments of roots are clipped at zero: on rank-one overlaps det B comes out negative in a third of all cases.
     Inside exp, erf and Owen's T, variances in a denominator are kept from vanishing: there 1/0 has a limit (certainty),
@@ -51,7 +51,7 @@ def stabilise(expr: Expr) -> Expr:
             lambda e: e.func(*(_floor_variances(arg, roots) for arg in e.args)),
         )
     if roots:
-        expr = expr.replace(lambda e: e.is_Mul, _bound)
+        expr = expr.replace(lambda e: e.is_Mul, lambda e: _bound(e, variables))
     return factorised(expr.replace(_is_root_of_difference, lambda e: sp.Pow(clipped(e.base), e.exp)))
 
 
@@ -104,17 +104,18 @@ def _meets(factor: Expr, variance: Expr) -> bool:
     return bool(base == variance or all(map(_is_monomial, sp.Add.make_args(base))))
 
 
-def _bound(product: Expr) -> Expr:
+def _bound(product: Expr, variables: frozenset[Symbol]) -> Expr:
     """c^k / v^q with k > 2q vanishes with v if c is a covariance of that variable, since c^2 <= v v'.
 
     c / sqrt(v) is taken for 0 there too, as E[w sgn(u)] is with sgn(0) = 0. Whether c is a covariance shows at v = 0,
-    where it then is 0; if not, the formula is singular and stays so.
+    where it then is 0; if not, the formula is singular and stays so. Variables of integration are no covariances.
     """
     powers = _powers(product)
+    outside = [(base, exponent) for base, exponent in powers if not base.free_symbols & variables]
     factors = []
     for base, exponent in powers:
         if exponent.is_Rational and exponent < 0 and _is_variance(base):
-            vanishing = _vanishing(powers, base, -2 * exponent)
+            vanishing = _vanishing(outside, base, -2 * exponent)
             base = bounded(base, _floor(base), *vanishing) if vanishing else base
         factors.append(sp.Pow(base, exponent))
     return sp.Mul(*factors)
