@@ -233,3 +233,11 @@ def test_grid_of_error_functions_is_fine_enough() -> None:
     value = hd.expect(f, [x, y, z, w], policy="numeric").evaluate(np.full((4, 4), 1.3))
     one = hd.expect(hd.sigmoid(x) ** 2 * sp.erf(x) ** 2, [x], policy="numeric").evaluate([[1.3]])
     assert float(value) == pytest.approx(float(one), abs=1e-12)
+
+
+@pytest.mark.parametrize("B", [[[1, -1], [-1, 1]], [[4, -2], [-2, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 1]], NO_X - NO_X])
+def test_stein_collects_equal_derivatives(B: NDArray[np.float64]) -> None:
+    """(B12 + B22) / sqrt(B11 + 2 B12 + B22) is zero at x = -s; it came as a sum of two infinite terms."""
+    f = sp.Abs(X + S) * sigmoid(X)
+    exact, numeric = (hd.expect(f, [X, S], policy=policy).evaluate(B) for policy in ("auto", "numeric"))
+    assert float(exact) == pytest.approx(float(numeric), abs=1e-13)
