@@ -88,7 +88,7 @@ def _integral(plan: Integral) -> str:
     else:
         parts = [_lambda(plan.integrand, plan.variables, plan)]
     if plan.rule in ("separable", "tensor"):
-        options = [f"{plan.steepness}.0"]
+        options = [str(plan.steepness)]
     name = _RULES[plan.rule] if plan.dimension > 2 else f"{_RULES[plan.rule]}{'_2d' if plan.dimension == 2 else ''}"
     splitting = [] if plan.rule == "trapezoid" else [f"({forms})", *options]
     return _call(f"{plan.target.name} = {name}", [*parts, law, *splitting, last])

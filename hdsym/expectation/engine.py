@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 from ..cas import Expr, average_powers, sp
 from ..errors import ExpectationError
@@ -13,6 +14,7 @@ from .rules import EXACT, INTEGRALS, NUMERICAL
 from .rules.errorfunction import ERROR_FUNCTION
 from .rules.moments import monomial_moment
 from .rules.numerical import integral_of
+from .rules.plackett import PLACKETT
 from .rules.span import opaque_forms
 from .terms import Term, rewrite_kinks, terms_of
 
@@ -20,7 +22,15 @@ __all__ = ["Engine", "Outcome"]
 
 
 class _NotExactError(Exception):
-    """Raised inside a look-ahead when only the numerical rule is left."""
+    """Raised inside a look-ahead when only rules are left that it does not allow."""
+
+
+class _Ahead(IntEnum):
+    """What a look-ahead allows: any rule, exact ones and integrals over the unit interval, or exact ones alone."""
+
+    ANY = 0
+    LINES = 1
+    EXACT = 2
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Engine:
         if policy not in ("auto", "exact", "numeric"):
             raise ExpectationError(f"policy is {policy!r}", remedy='it is "auto", "exact" or "numeric"')
         self.policy = policy
-        self._memo: dict[tuple[Term, Gaussian, bool], Outcome] = {}
+        self._memo: dict[tuple[Term, Gaussian, _Ahead], Outcome] = {}
 
     def expectation(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
         """E[integrand] under `gaussian`.
@@ -71,7 +81,7 @@ class Engine:
     def _sum(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
         terms = terms_of(integrand, gaussian)
         try:
-            parts = [self._term(term, gaussian, lookahead=False) for term in terms]
+            parts = [self._term(term, gaussian, ahead=_Ahead.ANY) for term in terms]
         except _NotExactError as error:
             raise ExpectationError(
                 f"E[{integrand}] has no closed form by the exact rules: {error} is left",
@@ -125,41 +135,47 @@ class Engine:
         value = integral_of(term, gaussian)
         return Outcome(value, _step(NUMERICAL, integrand, value, exact=False), exact=False)
 
-    def _term(self, term: Term, gaussian: Gaussian, *, lookahead: bool) -> Outcome:
-        """E[term]; with `lookahead`, only if it comes out exact."""
+    def _term(self, term: Term, gaussian: Gaussian, *, ahead: _Ahead) -> Outcome:
+        """E[term], if it comes out by the rules that `ahead` allows."""
         coefficient, bare = term.coefficient, _bare(term)
-        key = (bare, gaussian, lookahead)
+        key = (bare, gaussian, ahead)
         if key not in self._memo:
-            self._memo[key] = self._reduce(bare, gaussian, lookahead)
+            self._memo[key] = self._reduce(bare, gaussian, ahead)
         known = self._memo[key]
         if coefficient == 1:
             return known
         return Outcome(coefficient * known.value, known.step, known.exact, known.conditions)
 
-    def _reduce(self, term: Term, gaussian: Gaussian, lookahead: bool) -> Outcome:
+    def _reduce(self, term: Term, gaussian: Gaussian, ahead: _Ahead) -> Outcome:
         for rule in EXACT:
             reduction = rule.apply(term, gaussian)
             if reduction is not None:
-                return self._finish(rule, reduction, term, gaussian, lookahead)
-        ahead = ERROR_FUNCTION.apply(term, gaussian)
-        if ahead is not None:
-            try:
-                return self._finish(ERROR_FUNCTION, ahead, term, gaussian, lookahead=True)
-            except _NotExactError:
-                pass
-        if lookahead or self.policy == "exact":
+                return self._finish(rule, reduction, term, gaussian, ahead)
+        signs = ERROR_FUNCTION.apply(term, gaussian)
+        for allowed in (_Ahead.EXACT, _Ahead.LINES):
+            if signs is not None and (allowed is _Ahead.EXACT or self._lines(term, gaussian, ahead)):
+                try:
+                    return self._finish(ERROR_FUNCTION, signs, term, gaussian, allowed)
+                except _NotExactError:
+                    pass
+        if ahead is _Ahead.EXACT or self.policy == "exact":
             raise _NotExactError(f"E[{term.expr(gaussian.variables)}]")
-        for rule in INTEGRALS:
+        for rule in INTEGRALS if ahead is _Ahead.ANY else (PLACKETT,):
             reduction = rule.apply(term, gaussian)
             if reduction is not None:
                 try:
-                    return self._finish(rule, reduction, term, gaussian, lookahead)
+                    return self._finish(rule, reduction, term, gaussian, ahead)
                 except _NotExactError:
                     continue  # what was to be integrated has no closed form
-        raise ExpectationError(f"no rule applies to E[{term.expr(gaussian.variables)}]")  # the last rule is total
+        raise _NotExactError(f"E[{term.expr(gaussian.variables)}]")  # not with `ANY`: the last rule is total
 
-    def _finish(self, rule: Rule, reduction: Reduction, term: Term, gaussian: Gaussian, lookahead: bool) -> Outcome:
-        outcomes = [self._part(part, lookahead) for part in reduction.parts]
+    def _lines(self, term: Term, gaussian: Gaussian, ahead: _Ahead) -> bool:
+        """Whether integrals over the unit interval are allowed for error functions, and save a dimension."""
+        allowed = ahead is not _Ahead.EXACT and self.policy != "exact"
+        return allowed and len(opaque_forms(term.opaque, gaussian)) > 1
+
+    def _finish(self, rule: Rule, reduction: Reduction, term: Term, gaussian: Gaussian, ahead: _Ahead) -> Outcome:
+        outcomes = [self._part(part, ahead) for part in reduction.parts]
         scaled = [part.scale * outcome.value for part, outcome in zip(reduction.parts, outcomes, strict=True)]
         value = sp.Add(reduction.value, *scaled)
         exact = reduction.exact and all(outcome.exact for outcome in outcomes)
@@ -170,8 +186,8 @@ class Engine:
         step = _step(rule, term.expr(gaussian.variables), value, exact=exact, children=children)
         return Outcome(value, step, exact, tuple(dict.fromkeys(conditions)))
 
-    def _part(self, part: Part, lookahead: bool) -> Outcome:
-        outcome = self._term(part.term, part.gaussian, lookahead=lookahead or part.outer is not None)
+    def _part(self, part: Part, ahead: _Ahead) -> Outcome:
+        outcome = self._term(part.term, part.gaussian, ahead=ahead if part.outer is None else _Ahead.EXACT)
         if part.shift is not None:
             value = outcome.value.diff(part.shift, part.order).xreplace({part.shift: sp.S.Zero})
             outcome = replace(outcome, value=value)

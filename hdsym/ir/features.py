@@ -35,13 +35,17 @@ def features(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Feature, .
     return () if moderate and all(_plain(form) for form in forms) else forms
 
 
-_GENTLE = (sigmoid, softplus, logsumexp, sp.exp, sp.erf, sp.erfc, sp.sign, sp.Abs)
+_GENTLE = (sigmoid, softplus, logsumexp, sp.exp, sp.sign, sp.Abs)
 
 
-def steepness(integrand: Expr) -> int:
-    """1 if no function has poles nearer than pi to the zeros of its argument, as the logistic one has; else 2."""
+def steepness(integrand: Expr) -> float:
+    """1 if no function has poles nearer than pi to the zeros of its argument, as the logistic one has; else 2.
+
+    The error function has no poles, but grows like exp(u^2) off the real axis: as exp(-w^2 / 2) with w = sqrt(2) u.
+    """
     functions = integrand.atoms(sp.Function, sp.exp)
-    return 1 if all(isinstance(f, _GENTLE) for f in functions) else 2
+    slopes = (1.0 if isinstance(f, _GENTLE) else 1.5 if isinstance(f, sp.erf | sp.erfc) else 2.0 for f in functions)
+    return max(slopes, default=1.0)
 
 
 def _plain(form: Feature) -> bool:
@@ -64,11 +68,24 @@ def _switches(node: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
 
 
 def _widths(exponent: Expr, variables: tuple[Symbol, ...]) -> list[Expr]:
-    """For exp(-k (u - c)^2 + ...) the form sqrt(2k) (u - c), for every variable in turn."""
+    """For exp(-k w^2) with an affine w the form sqrt(2k) w; for exp(-k (u - c)^2 + ...) one for every variable in turn.
+
+    The second would be 0/0 where w does not move with the variable.
+    """
     if not exponent.is_polynomial(*variables) or sp.Poly(exponent, *variables).total_degree() != 2:
         return [exponent]
+    squares = [_square(term, variables) for term in sp.Add.make_args(exponent)]
+    if all(squares):
+        return [sp.sqrt(2 * sp.Abs(k)) * w for pair in squares for k, w in pair]
     pairs = [(exponent.diff(v), exponent.diff(v, 2)) for v in variables]
     return [sp.expand(slope / sp.sqrt(sp.Abs(curvature))) for slope, curvature in pairs if curvature != 0]
+
+
+def _square(term: Expr, variables: tuple[Symbol, ...]) -> list[tuple[Expr, Expr]]:
+    """[(k, w)] of a term k w^2 with an affine w, else nothing."""
+    factor, rest = term.as_independent(*variables, as_Add=False)
+    base, power = rest.as_base_exp()
+    return [(factor, base)] if power == 2 and _form(base, variables, False) is not None else []
 
 
 def _form(argument: Expr, variables: tuple[Symbol, ...], sharp: bool) -> Feature | None:

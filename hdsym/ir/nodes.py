@@ -77,7 +77,7 @@ class Integral:
     values: tuple[Expr, ...] = ()
     factors: tuple[Expr, ...] = ()
     sizes: tuple[int, ...] = ()
-    steepness: int = 1
+    steepness: float = 1.0
 
     @property
     def rule(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sympy as sp
+from numpy.typing import NDArray
+from scipy import special
 
 import hdsym as hd
 from hdsym.errors import ExpectationError
@@ -207,3 +209,35 @@ def test_numerical_policy_does_not_integrate_what_diverges() -> None:
     found = hd.expect(sp.exp(X**2 / 2) * sp.tanh(X) ** 2, [X], policy="numeric")
     with pytest.raises(ExpectationError, match="does not exist"):
         found.evaluate([[1.5]])
+
+
+@pytest.mark.parametrize(
+    ("B", "one"), [(np.full((4, 4), 1.3), True), (np.kron([[1.3, 0.3], [0.3, 1.3]], np.ones((2, 2))), False)]
+)
+def test_conditional_law_without_variance(B: NDArray[np.float64], one: bool) -> None:
+    """Loadings were rounding errors over a variance that had vanished, and scales of exp(-w^2) were 0/0."""
+    x, y, z, w = sp.symbols("x y z w", real=True)
+    f = hd.softplus(x) * hd.softplus(y) * z * sp.erf(z) * w * sp.erf(w)
+    value = hd.expect(f, [x, y, z, w]).evaluate(B)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(120)
+    u, v = np.sqrt(1.3) * nodes[:, None], np.sqrt(1.3) * nodes
+    v = u if one else 0.3 / 1.3 * u + np.sqrt(1 - (0.3 / 1.3) ** 2) * v
+    grid = np.logaddexp(0, u) ** 2 * (v * special.erf(v)) ** 2
+    assert float(value) == pytest.approx(float(np.sum(np.outer(weights, weights) * grid) / (2 * np.pi)), rel=1e-9)
+
+
+def test_grid_of_error_functions_is_fine_enough() -> None:
+    """The number of Hermite nodes took erf(u) for as smooth as the logistic function: 1e-9."""
+    x, y, z, w = sp.symbols("x y z w", real=True)
+    f = hd.sigmoid(x) * hd.sigmoid(y) * sp.erf(z) * sp.erf(w)
+    value = hd.expect(f, [x, y, z, w], policy="numeric").evaluate(np.full((4, 4), 1.3))
+    one = hd.expect(hd.sigmoid(x) ** 2 * sp.erf(x) ** 2, [x], policy="numeric").evaluate([[1.3]])
+    assert float(value) == pytest.approx(float(one), abs=1e-12)
+
+
+@pytest.mark.parametrize("B", [[[1, -1], [-1, 1]], [[4, -2], [-2, 1]], [[1, 1], [1, 1]], [[0, 0], [0, 1]], NO_X - NO_X])
+def test_stein_collects_equal_derivatives(B: NDArray[np.float64]) -> None:
+    """(B12 + B22) / sqrt(B11 + 2 B12 + B22) is zero at x = -s; it came as a sum of two infinite terms."""
+    f = sp.Abs(X + S) * sigmoid(X)
+    exact, numeric = (hd.expect(f, [X, S], policy=policy).evaluate(B) for policy in ("auto", "numeric"))
+    assert float(exact) == pytest.approx(float(numeric), abs=1e-13)

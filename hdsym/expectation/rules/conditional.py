@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from ...cas import Expr, Matrix, Symbol, sp
-from ...special import offzero
+from ...special import offzero, residual
 from ..gaussian import Form, Gaussian
 from ..integral import integration_variables
 from ..rule import Outer, Part, Reduction, Rule
@@ -31,8 +31,8 @@ class _Split:
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     """E[f(v) p] = E_z[f(v) E[p | v]], v = m + L z: the integral runs over the opaque v alone.
 
-    Conditioning one direction after another is a Cholesky factorisation; every loading c / sqrt(v) is bounded, so it
-    holds at singular covariances as it stands.
+    Conditioning one direction after another is a Cholesky factorisation; every loading c / sqrt(v) is bounded, and
+    what conditioning leaves of a variance is kept above rounding errors, so it holds at singular covariances.
     """
     if term.deltas or term.exponent != 0:
         return None
@@ -93,13 +93,15 @@ def _condition(
     values = [gaussian.mean_of(Form(direction, sp.S.Zero)) for direction in directions]
     for step, (direction, z) in enumerate(zip(directions, variables, strict=True), start=1):
         current, form = Gaussian(gaussian.variables, tuple(mean), _matrix(cov, size)), Form(direction, sp.S.Zero)
-        spread = sp.sqrt(current.cov_of(form, form).xreplace(meaning))
+        spread = sp.sqrt(_variance(form, current).xreplace(meaning))
         covariances = [c.xreplace(meaning) for c in current.cov_with(form)]
         a = [_named(f"a{step}{i + 1}", c / offzero(spread), meaning) for i, c in enumerate(covariances)]
         mean = [m + loading * z for m, loading in zip(mean, a, strict=True)]
         for (i, j), before in cov.items():
             fixed = any(spanned(_unit(k, size), directions[:step]) for k in (i, j))
-            left = sp.S.Zero if fixed else (before - a[i] * a[j]).xreplace(meaning)
+            taken = sp.S.Zero if fixed else a[i] * a[j]
+            left = residual(before, taken) if i == j and taken != 0 else before - taken
+            left = sp.S.Zero if fixed else left.xreplace(meaning)
             cov[i, j] = _named(f"R{step}_{i + 1}{j + 1}", left, meaning, positive=i == j)
         values[step - 1] += spread * z
         for k in range(step, len(directions)):
@@ -107,6 +109,13 @@ def _condition(
                 meaning
             )
     return Gaussian(gaussian.variables, tuple(mean), _matrix(cov, size)), values, tuple(meaning.items())
+
+
+def _variance(form: Form, gaussian: Gaussian) -> Expr:
+    """Of a form, above the level of its rounding errors: those of a covariance over it would pass all bounds."""
+    variance = gaussian.cov_of(form, form)
+    own = sp.Add(*(c**2 * gaussian.cov[i, i] for i, c in enumerate(form.coefficients)))
+    return variance if variance == own else residual(own, own - variance)
 
 
 def _unit(index: int, size: int) -> Direction:
