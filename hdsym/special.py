@@ -14,6 +14,7 @@ __all__ = [
     "logsumexp",
     "offzero",
     "owens_t",
+    "residual",
     "sigmoid",
     "softplus",
 ]
@@ -159,6 +160,33 @@ class offzero(sp.Function):  # type: ignore[misc]  # noqa: N801  # shown as its 
 
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         body = rf"\left({printer._print(self.args[0])}\right)"
+        return body if exp is None else f"{body}^{{{exp}}}"
+
+
+class residual(sp.Function):  # type: ignore[misc]  # noqa: N801  # shown as a difference
+    """residual(v, c) = v - c, what conditioning leaves of a variance v; kept at 1e-18 v where rounding would pass zero.
+
+    An angle between two forms, one of which has no variance left, is then zero and not an angle between two rounding
+    errors.
+    """
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        return sp.Integer(1 if argindex == 1 else -1)
+
+    def _eval_is_positive(self) -> bool:
+        return True
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _eval_evalf(self, prec: int) -> Expr:
+        return (self.args[0] - self.args[1])._eval_evalf(prec)
+
+    def _sympystr(self, printer: Any) -> str:
+        return f"({printer._print(self.args[0] - self.args[1])})"
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        body = rf"\left({printer._print(self.args[0] - self.args[1])}\right)"
         return body if exp is None else f"{body}^{{{exp}}}"
 
 

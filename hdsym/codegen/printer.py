@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ..cas import Expr, sp
 from ..errors import CodegenError
 from ..ir.guards import bounded, clipped, difference, floored, inverse_mills, weighted
-from ..special import log_ndtr, logsumexp, offzero, owens_t, sigmoid, softplus
+from ..special import log_ndtr, logsumexp, offzero, owens_t, residual, sigmoid, softplus
 from ..userfunction import UserFunction
 
 __all__ = ["NumpyPrinter"]
@@ -152,6 +152,10 @@ class NumpyPrinter:
         first, second = expr.args
         return f"({self(first)} - {self._bracket(second, _PRODUCT)})", _ATOM
 
+    def _residual(self, expr: Expr) -> tuple[str, int]:
+        variance, taken = expr.args
+        return f"np.maximum({self(variance - taken)}, 1e-18 * {self._bracket(variance, _PRODUCT + 1)})", _ATOM
+
     def _floored(self, expr: Expr) -> tuple[str, int]:
         return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", _ATOM
 
@@ -174,5 +178,6 @@ class NumpyPrinter:
         weighted: _weighted,
         bounded: _bounded,
         offzero: _offzero,
+        residual: _residual,
         difference: _difference,
     }
