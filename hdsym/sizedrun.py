@@ -81,13 +81,28 @@ class SizedRun(Run):
     def _risk(
         self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
     ) -> NDArray[np.float64]:
+        return self._mean(self.module, overlaps, trained, refine)
+
+    def _statistics(
+        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    ) -> dict[str, NDArray[np.float64]]:
+        modules = self.theory.statistic_modules
+        return {name: self._mean(module, overlaps, trained, refine) for name, module in modules.items()}
+
+    def _exact_statistics(self) -> bool:
+        names = [name for name, _ in self.model.declared_statistics]
+        return all(entry.exact for name in names for _, entry in self.theory.formulas.statistic(name).all())
+
+    def _mean(
+        self, module: Any, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
+    ) -> NDArray[np.float64]:
+        """What a generated module calls the risk, with the sizes, parameters and trained scalars of this run."""
         if trained is None:
-            return super()._risk(overlaps, None, refine)
+            result: NDArray[np.float64] = module.risk(overlaps, **self.parameters, refine=refine)
+            return result
         states = trained.reshape((-1, trained.shape[-1]))
         values = [
-            self.module.risk(
-                B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine
-            )
+            module.risk(B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine)
             for B, s in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
         ]
         return np.asarray(values, dtype=np.float64).reshape(overlaps.shape[:-2])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import modelstatistics
 from ..cas import Expr, Matrix
 from ..codegen import load_module, render
 from ..errors import DeclarationError
@@ -59,6 +60,11 @@ class Derivation:
         return self.formulas.fisher_matrix
 
     @property
+    def statistics(self) -> dict[str, Expr]:
+        """The mean E[g] of every statistic the model declares, in the entries of B."""
+        return {name: entry.expr for name, entry in self.formulas.statistics}
+
+    @property
     def odes(self) -> dict[str, Expr]:
         """d/dt of the Gram matrix entries G_ij of one eigenvalue lam with share rho of the modes."""
         modes = self.formulas.modes
@@ -71,7 +77,7 @@ class Derivation:
 
     @property
     def steps(self) -> dict[str, Step]:
-        """The tree of rules applied, for the risk and every entry of gradient and Fisher matrix."""
+        """The tree of rules applied, for the risk, every entry of gradient and Fisher matrix, and the statistics."""
         return {name: entry.steps for name, entry in self.formulas.all()}
 
     @cached_property
@@ -105,6 +111,22 @@ class Derivation:
     def fisher_at(self, B: ArrayLike, parameters: Mapping[Any, float] | None = None) -> NDArray[np.float64]:
         """I(B) for overlaps of shape (..., n, n); the result has shape (..., l, l)."""
         return self._call("fisher", B, parameters)
+
+    def statistic_at(
+        self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None = None
+    ) -> NDArray[np.float64]:
+        """E[g] of a declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+
+        Raises
+        ------
+        DeclarationError
+            For a name that the model does not declare.
+        ExpectationError
+            For overlaps of another shape, or where the mean does not exist.
+        """
+        found = dict(self.formulas.statistics)
+        modelstatistics.check_known(name, self.model)
+        return found[name].evaluate(B, **self.model.parameter_values(parameters or {}))
 
     def _call(self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None) -> NDArray[np.float64]:
         overlaps = np.asarray(B, dtype=np.float64)

@@ -31,15 +31,23 @@ class Formulas:
         I(B), l x l.
     modes:
         The ODE of one mode.
+    statistics:
+        Name and mean of every declared statistic.
     """
 
     risk: Expectation
     gradient: tuple[tuple[Expectation, ...], ...]
     fisher: tuple[tuple[Expectation, ...], ...]
     modes: ModeSystem
+    statistics: tuple[tuple[str, Expectation], ...] = ()
 
     def all(self) -> Iterator[tuple[str, Expectation]]:
-        """Name and expectation of every entry: risk, H11, H21, ..., I11, ..."""
+        """Name and expectation of everything: risk, H11, H21, ..., I11, ..., then the statistics."""
+        yield from self.solver()
+        yield from self.statistics
+
+    def solver(self) -> Iterator[tuple[str, Expectation]]:
+        """What the generated solver computes: risk, H11, H21, ..., I11, ..."""
         yield "risk", self.risk
         for letter, rows in (("H", self.gradient), ("I", self.fisher)):
             for i, row in enumerate(rows, start=1):
@@ -74,6 +82,7 @@ def formulas(model: Model, policy: str = "auto") -> Formulas:
         tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.gradient),
         tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.fisher),
         mode_system(model.n_student, model.n_teacher),
+        tuple((name, _expect(engine, g, parts.gaussian)) for name, g in parts.statistics),
     )
 
 

@@ -67,12 +67,12 @@ def lower(model: Model, derived: Formulas) -> Program:
     drift = lower_function("drift", inputs, [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)], renamed)
     modes = derived.modes
     equations = tuple(ModeEquation(i, j, rate) for (i, j), rate in zip(modes.pairs, modes.rates, strict=True))
-    conditions = tuple(dict.fromkeys(c for _, entry in derived.all() for c in entry.conditions))
+    conditions = tuple(dict.fromkeys(c for _, entry in derived.solver() for c in entry.conditions))
     return Program(
         model.name,
         declaration_lines(model),
         model.references,
-        rule_notes(entry for _, entry in derived.all()),
+        rule_notes(entry for _, entry in derived.solver()),
         tuple(symbol.name for symbol in (*model.students, *model.teachers)),
         model.n_student,
         model.n_teacher,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ class Quantity:
     Attributes
     ----------
     name:
-        "risk", "gradient", "fisher" or "trained".
+        "risk", "gradient", "fisher", "trained", or the name of a statistic.
     members:
         Whose units rows and columns run over.
     diagonal:
@@ -45,6 +45,14 @@ class SizedFormulas:
     kernels: tuple[Kernel, ...]
     quantities: tuple[Quantity, ...]
 
+    def solver(self) -> SizedFormulas:
+        """What the generated solver computes: all but the statistics."""
+        return _trimmed(self.kernels, [q for q in self.quantities if q.name in _SOLVER])
+
+    def statistic(self, name: str) -> SizedFormulas:
+        """The mean of a declared statistic, in the place of the risk."""
+        return _trimmed(self.kernels, [replace(q, name="risk") for q in self.quantities if q.name == name])
+
     def all(self) -> Iterator[tuple[str, Expectation]]:
         """Name and expectation of every kernel: kernel 1, kernel 2, ..."""
         for number, kernel in enumerate(self.kernels, start=1):
@@ -54,11 +62,18 @@ class SizedFormulas:
 def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
     """Derive the kernels of `model`; raises as :func:`hdsym.derive` does."""
     kernels = Kernels(Engine(policy), model.noise)
-    quantities = [_quantity(block, kernels) for block in blocks(model)]
+    return _trimmed(kernels.found, [_quantity(block, kernels) for block in blocks(model)])
+
+
+_SOLVER = ("risk", "gradient", "fisher", "trained")
+
+
+def _trimmed(kernels: Sequence[Kernel], quantities: Sequence[Quantity]) -> SizedFormulas:
+    """Without the kernels that nothing calls."""
     used = sorted({call.kernel for q in quantities for call in q.calls if call.kernel is not None})
     number: dict[int | None, int | None] = {old: new for new, old in enumerate(used)} | {None: None}
     return SizedFormulas(
-        tuple(kernels.found[k] for k in used),
+        tuple(kernels[k] for k in used),
         tuple(
             replace(q, calls=tuple(replace(call, kernel=number[call.kernel]) for call in q.calls)) for q in quantities
         ),
