@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .expectation.evaluation import evaluate
+from .derive.means import mean_at
 
 if TYPE_CHECKING:
     from .model import Model
@@ -38,16 +38,20 @@ class Averages:
     def _statistics(self, overlaps: Float, trained: Float | None, refine: int = 1) -> dict[str, Float]:
         """E[g] of every declared statistic, shape (...)."""
         values = self.model.parameter_values(self.problem.parameters)
-        return {name: evaluate(entry, overlaps, values, refine) for name, entry in self.theory.formulas.statistics}
+        size = self.model.n_student + self.model.n_teacher
+        return {name: mean_at(entry, overlaps, size, values, refine) for name, entry in self.theory.formulas.statistics}
 
     def _excess(self, risk: Float, overlaps: Float, trained: Float | None) -> Float | None:
         """Risk above that of X = X*; ``None`` where student and teacher have different numbers of directions."""
-        students = self.model.n_student
-        if students != self.model.n_teacher or trained is not None:
+        if self.model.n_student != self.model.n_teacher:
             return None
+        return np.asarray(risk - self._risk(self._at_target(overlaps), None), dtype=np.float64)
+
+    def _at_target(self, overlaps: Float) -> Float:
+        """The overlaps of X = X*."""
+        students = self.model.n_student
         block = overlaps[..., students:, students:]
-        at_target = np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
-        return np.asarray(risk - self._risk(at_target, None), dtype=np.float64)
+        return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
 
     def _errors(self, overlaps: Float, trained: Float | None) -> dict[str, Any]:
         """Largest changes, relative to the largest value, when the number of quadrature nodes is doubled."""

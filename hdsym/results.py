@@ -123,7 +123,10 @@ class Trajectory(Record):
 
     @property
     def excess_risk(self) -> xr.DataArray:
-        """The risk above that of X = X*."""
+        """The risk above that of X = X*; of a model with trained scalars, with those that are best there.
+
+        There is none if student and teacher differ in size, or the loss is not quadratic in the trained scalars.
+        """
         return self.variable("excess_risk")
 
     @property

@@ -20,6 +20,7 @@ from ..expectation.rule import Step
 from ..ir import Program, lower
 from ..model import Model
 from . import display
+from .means import mean_at
 from .pipeline import Formulas, formulas
 
 if TYPE_CHECKING:
@@ -120,13 +121,14 @@ class Derivation:
         Raises
         ------
         DeclarationError
-            For a name that the model does not declare.
+            For a name that the model does not declare, or overlaps of another shape.
         ExpectationError
-            For overlaps of another shape, or where the mean does not exist.
+            Where the mean does not exist.
         """
         found = dict(self.formulas.statistics)
         modelstatistics.check_known(name, self.model)
-        return found[name].evaluate(B, **self.model.parameter_values(parameters or {}))
+        size = self.model.n_student + self.model.n_teacher
+        return mean_at(found[name], B, size, self.model.parameter_values(parameters or {}))
 
     def _call(self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None) -> NDArray[np.float64]:
         overlaps = np.asarray(B, dtype=np.float64)

@@ -95,6 +95,11 @@ class SizedDerivation:
         """The generated module, loaded."""
         return load_module(self.source)
 
+    @cached_property
+    def trained_module(self) -> ModuleType:
+        """A generated module with the derivatives in the trained scalars alone: fast, where only they are needed."""
+        return load_module(render(lower_sized(self.model, self.formulas.only("trained"))))
+
     def arguments(
         self, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
     ) -> dict[str, Any]:

@@ -47,7 +47,11 @@ class SizedFormulas:
 
     def solver(self) -> SizedFormulas:
         """What the generated solver computes: all but the statistics."""
-        return _trimmed(self.kernels, [q for q in self.quantities if q.name in _SOLVER])
+        return self.only(*_SOLVER)
+
+    def only(self, *names: str) -> SizedFormulas:
+        """The quantities of these names."""
+        return _trimmed(self.kernels, [q for q in self.quantities if q.name in names])
 
     def statistic(self, name: str) -> SizedFormulas:
         """The mean of a declared statistic, in the place of the risk."""
