@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .derive.means import mean_at
+from .expectation.rules.quasi import quasi_integrals
 
 if TYPE_CHECKING:
     from .model import Model
@@ -54,7 +55,10 @@ class Averages:
         return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
 
     def _errors(self, overlaps: Float, trained: Float | None) -> dict[str, Any]:
-        """Largest changes, relative to the largest value, when the number of quadrature nodes is doubled."""
+        """Largest changes, relative to the largest value, when the number of quadrature nodes is doubled.
+
+        Where averages over points enter the right-hand side, that of gradient and Fisher matrix is ``drift_error``.
+        """
         chosen = np.unique(np.linspace(0, len(overlaps) - 1, _CHECKED).astype(int))
         B, scalars = overlaps[chosen], None if trained is None else trained[chosen]
         coarse, fine = ({}, {}) if self._exact_statistics() else (self._statistics(B, scalars, k) for k in (1, 2))
@@ -62,7 +66,19 @@ class Averages:
         statistics |= {name: _change(coarse[name], fine[name]) for name in coarse}
         exact = not self.theory.program.dimensions
         risk = 0.0 if exact else _change(*(self._risk(B, scalars, refine=k) for k in (1, 2)))
-        return {"quadrature_error": risk, **({"statistics_error": statistics} if statistics else {})}
+        found: dict[str, Any] = {"quadrature_error": risk}
+        if self._points():
+            found["drift_error"] = self._drift_error(B)
+        return found | ({"statistics_error": statistics} if statistics else {})
+
+    def _points(self) -> bool:
+        """Whether the right-hand side averages over points."""
+        entries = self.theory.formulas.solver()
+        return any(quasi_integrals(entry.expr) for name, entry in entries if name != "risk")
+
+    def _drift_error(self, overlaps: Float) -> float:
+        functions = (self.module.gradient, self.module.fisher)
+        return max(_change(*(f(overlaps, **self.parameters, refine=k) for k in (1, 2))) for f in functions)
 
     def _exact_statistics(self) -> bool:
         return all(entry.exact for _, entry in self.theory.formulas.statistics)

@@ -44,7 +44,7 @@ def read(given: Mapping[str, Any] | Declared) -> Declared:
         ) from None
     for name, _ in pairs:
         check_name(name)
-        if name in RESERVED or re.fullmatch(r"[HI]\d+", name):
+        if name in RESERVED or re.fullmatch(r"[HI]\d+(_\d+)?", name):
             raise DeclarationError(
                 f"a statistic is called {name!r}, a name that derivations and results use", remedy="give it another"
             )

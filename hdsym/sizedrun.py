@@ -113,6 +113,10 @@ class SizedRun(Run):
         result: NDArray[np.float64] = module.trained_gradient(overlaps, **self.parameters, **states)
         return result
 
+    def _points(self) -> bool:
+        """Kernels of at most six preactivations need no points in the right-hand side, or are refused."""
+        return False
+
     def _mean(
         self, module: Any, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
     ) -> NDArray[np.float64]:

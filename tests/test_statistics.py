@@ -9,7 +9,11 @@ import pytest
 import sympy as sp
 
 import hdsym as hd
+from hdsym.derive.integrands import integrands
+from hdsym.derive.means import mean_at
+from hdsym.derive.pipeline import statistic_mean
 from hdsym.errors import ComparisonError, DeclarationError, SimulationError
+from hdsym.expectation.engine import Engine
 
 x, s, y, eps = hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps")
 B = np.array([[1.3, 0.5], [0.5, 0.8]])
@@ -274,3 +278,24 @@ def test_a_sum_inside_a_sign_asks_for_widths() -> None:
 def test_classes_of_unknown_number() -> None:
     with pytest.raises(DeclarationError, match="x has a size that is not known yet"):
         hd.statistics.accuracy(hd.student("x", size="K"), hd.teacher("s", size="K"))
+
+
+@pytest.mark.parametrize("labels", ["teacher", "sampled"])
+def test_many_classes_by_points_with_an_error(labels: str) -> None:
+    """Six signs, or signs beside a softmax: an average over points, whose error estimate is honest."""
+    xs, ss = tuple(hd.student("x", size=4)), tuple(hd.teacher("s", size=4))
+    values = None if labels == "teacher" else (1, 2, 3, 4)
+    wrong = hd.statistics.misclassification(xs, ss if labels == "teacher" else y, values=values)
+    model = hd.zoo.multiclass_logistic(4, "soft" if labels == "teacher" else "sampled").with_statistics(wrong=wrong)
+    parts = integrands(model)
+    entry = statistic_mean(Engine(), parts.statistics[0][1], parts.gaussian)
+    assert [rule for rule, _, _ in entry.steps.rules()] == ["quasi-Monte Carlo"]
+    cov = overlaps(8, 3)
+    coarse, fine = (float(mean_at(entry, cov, 8, {}, refine)) for refine in (1, 2))
+    assert 0 < abs(coarse - fine) < 2e-3
+    r = draws(cov)
+    chances = np.exp(r[:, 4:]) / np.exp(r[:, 4:]).sum(axis=1, keepdims=True)
+    drawn = (np.random.default_rng(1).random(DRAWS)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+    truth = r[:, 4:].argmax(axis=1) if labels == "teacher" else drawn
+    sample = (r[:, :4].argmax(axis=1) != truth).astype(float)
+    assert abs(coarse - sample.mean()) < 4.5 * sample.std() / np.sqrt(DRAWS) + 2e-3

@@ -19,6 +19,7 @@ from ..errors import DeclarationError
 from ..expectation.rule import Step
 from ..ir import Program, lower
 from ..model import Model
+from ..symbols import entry_name
 from . import display
 from .means import mean_at
 from .pipeline import Formulas, formulas
@@ -69,7 +70,7 @@ class Derivation:
     def odes(self) -> dict[str, Expr]:
         """d/dt of the Gram matrix entries G_ij of one eigenvalue lam with share rho of the modes."""
         modes = self.formulas.modes
-        return {f"G{i}{j}": rate for (i, j), rate in zip(modes.pairs, modes.rates, strict=True)}
+        return {entry_name("G", i, j): rate for (i, j), rate in zip(modes.pairs, modes.rates, strict=True)}
 
     @property
     def exact(self) -> bool:

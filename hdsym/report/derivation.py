@@ -14,6 +14,7 @@ from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 from ..ir.sized import SizedProgram
 from ..labels import Bernoulli, RandomLabel
 from ..laws import Normal, Uniform
+from ..symbols import entry_name
 from . import sized
 from .entries import Entry
 from .motion import motion
@@ -165,7 +166,7 @@ def _explicit_formulas(theory: Any) -> list[Entry]:
     for title, letter, matrix in (("gradient", "H", theory.gradient), ("Fisher matrix", "I", theory.fisher)):
         rows, columns = matrix.shape
         for i, j in ((i, j) for i in range(rows) for j in range(columns) if letter == "H" or i <= j):
-            entries.append(Entry(title, formula(name_latex(f"{letter}{i + 1}{j + 1}"), matrix[i, j])))
+            entries.append(Entry(title, formula(name_latex(entry_name(letter, i + 1, j + 1)), matrix[i, j])))
     declared = dict(theory.model.declared_statistics)
     for name, mean in theory.statistics.items():
         left = rf"{words(name)} = \mathbb{{E}}\left[{expression(declared[name])}\right]"

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...cas import Expr, sp
+from ...errors import ExpectationError
 from ...expectation.engine import Engine
 from ...expectation.expectation import Expectation
+from ...expectation.rules.quasi import quasi_integrals
 from ...model import Model
 from .calculus import Block, blocks
 from .kernels import Call, Kernel, Kernels
@@ -66,7 +68,14 @@ class SizedFormulas:
 def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
     """Derive the kernels of `model`; raises as :func:`hdsym.derive` does."""
     kernels = Kernels(Engine(policy), model.noise)
-    return _trimmed(kernels.found, [_quantity(block, kernels) for block in blocks(model)])
+    found = _trimmed(kernels.found, [_quantity(block, kernels) for block in blocks(model)])
+    for name, entry in found.only("gradient", "fisher", "trained").all():
+        if quasi_integrals(entry.expr):
+            raise ExpectationError(
+                f"{name} of the right-hand side, E[{entry.integrand}], needs more dimensions than quadrature serves",
+                remedy="choose the widths (model.at(K=3)), or an activation with a closed form",
+            )
+    return found
 
 
 _SOLVER = ("risk", "gradient", "fisher", "trained")
