@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
-    from . import functions, parse, spectrum, start, zoo
+    from . import functions, parse, spectrum, start, statistics, zoo
     from .compare import Verdict, compare
     from .derive import Derivation, derive
     from .errors import HdsymError
@@ -33,7 +33,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
 
 __version__ = "0.1.0"
 
-_MODULES = ("functions", "parse", "spectrum", "start", "zoo")
+_MODULES = ("functions", "parse", "spectrum", "start", "statistics", "zoo")
 
 _NAMES = {
     "Bernoulli": "labels",
@@ -115,6 +115,7 @@ __all__ = [
     "softplus",
     "spectrum",
     "start",
+    "statistics",
     "student",
     "t",
     "teacher",

@@ -96,7 +96,7 @@ def compare(
     simulated = _curves(runs.dataset.isel(run=chosen, time=kept), names)
     d_effective = float(runs.attrs.get("d_effective") or runs.attrs.get("d") or np.inf)
     doubt = _interpolation_error(path, names, times)
-    allowed = bias / d_effective * _scale(path, names, times) + _accuracy(runs, names) * np.abs(theory) + doubt
+    allowed = bias / d_effective * _scale(path, names, times) + _accuracy(path, runs, names) * np.abs(theory) + doubt
     allowed += _ROUNDING * max(1.0, float(np.max(np.abs(path.overlaps.values))))
     largest = np.max(np.abs(theory), axis=1, keepdims=True)
     floor = np.broadcast_to(_FLOOR * np.where(largest > 0, largest, 1.0), theory.shape)
@@ -126,10 +126,17 @@ def compare(
     )
 
 
-def _accuracy(runs: Ensemble, names: list[tuple[str, tuple[int, ...]]]) -> Float:
-    """Relative accuracy of the simulated statistics, (statistic, 1): that of the risk was measured, if it is lower."""
-    measured = 3 * float(runs.attrs.get("risk_error") or 0.0)
-    return np.array([[max(_ACCURACY, measured if name == "risk" else 0.0)] for name, _ in names])
+def _accuracy(path: Trajectory, runs: Ensemble, names: list[tuple[str, tuple[int, ...]]]) -> Float:
+    """Relative accuracy of both, (statistic, 1): of risk and declared statistics it was measured, if it is lower."""
+    return np.array([[max(_ACCURACY, 3 * (_error(path, name) + _error(runs, name)))] for name, _ in names])
+
+
+def _error(result: Trajectory | Ensemble, name: str) -> float:
+    """Numerical error of the risk or of a declared statistic, as its side has measured it, with that of the drift."""
+    drift = float(result.attrs.get("drift_error") or 0.0)
+    if name == "risk":
+        return drift + float(result.attrs.get("risk_error") or result.attrs.get("quadrature_error") or 0.0)
+    return drift + float(result.attrs.get("statistics_error", {}).get(name, 0.0))
 
 
 def _check_kinds(path: Any, runs: Any) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from . import modelstatistics
+from .averages import Averages
 from .errors import DeclarationError, SolveError
 from .runstate import State, constant_or_call, storable
 
@@ -26,7 +28,7 @@ _BLOW_UP = 1e30
 """Overlaps beyond this many times their start count as a blow-up; integrating on would only shrink the step."""
 
 
-class Run:
+class Run(Averages):
     """One integration: the arrays of the problem and the generated right-hand side."""
 
     def __init__(
@@ -144,13 +146,6 @@ class Run:
         grams, trained = self._split(y)
         return State(self._overlaps(grams), grams.sum(axis=0), trained, lambda B: self._risk(B, trained))
 
-    def _risk(
-        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
-    ) -> NDArray[np.float64]:
-        """h(B) at overlaps (..., n, n) and trained scalars (..., count)."""
-        result: NDArray[np.float64] = self.module.risk(overlaps, **self.parameters, refine=refine)
-        return result
-
     def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
         """Stops the integration when the solution explodes, and remembers the last finite step before it."""
         largest = _BLOW_UP * max(float(np.max(np.abs(start), initial=0.0)), float(np.max(np.abs(self.grams))))
@@ -204,9 +199,11 @@ class Run:
         model = self.model
         arrays = self._arrays(times, states.T)
         self._check_existence(times, arrays["overlaps"])
+        statistics = {name: arrays.pop(name) for name, _ in model.declared_statistics}
         return Trajectory.build(
             time=times,
             **arrays,
+            statistics=statistics,
             levels=self.lam,
             names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
             trained_names=tuple(symbol.name for symbol in model.trained),
@@ -233,18 +230,9 @@ class Run:
         if trained is not None:
             arrays["trained"] = trained
         excess = self._excess(risk, overlaps, trained)
-        return arrays if excess is None else {**arrays, "excess_risk": excess}
-
-    def _excess(
-        self, risk: NDArray[np.float64], overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None
-    ) -> NDArray[np.float64] | None:
-        """Risk above that of X = X*; ``None`` where student and teacher have different numbers of directions."""
-        students = self.model.n_student
-        if students != self.model.n_teacher or trained is not None:
-            return None
-        block = overlaps[..., students:, students:]
-        at_target = np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
-        return np.asarray(risk - self._risk(at_target, None), dtype=np.float64)
+        if excess is not None:
+            arrays["excess_risk"] = excess
+        return arrays | self._statistics(overlaps, trained)
 
     def _dense(self, solution: Any) -> Callable[[Any], dict[str, NDArray[np.float64]]] | None:
         """The solution at any times (k,), as :meth:`Trajectory.at` uses it."""
@@ -276,14 +264,6 @@ class Run:
                 "atol": self.atol,
                 "rhs_evaluations": int(solution.nfev),
             },
-            "quadrature_error": self._quadrature_error(overlaps, trained),
+            **modelstatistics.described(self.theory.model),
+            **self._errors(overlaps, trained),
         }
-
-    def _quadrature_error(self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None) -> float:
-        """Largest change of the risk, relative to its scale, when the number of quadrature nodes is doubled."""
-        if not self.theory.program.dimensions:
-            return 0.0
-        chosen = np.unique(np.linspace(0, len(overlaps) - 1, 8).astype(int))
-        scalars = None if trained is None else trained[chosen]
-        coarse, fine = (self._risk(overlaps[chosen], scalars, refine=refine) for refine in (1, 2))
-        return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))

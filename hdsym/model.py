@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from . import modelcheck, sums
-from .cas import Expr, Symbol, sp, to_expr
-from .errors import DeclarationError
-from .families import Family, ParameterFamily, StudentFamily, TeacherFamily, TrainedFamily
+from . import modelcheck, modelstatistics, sums
+from .cas import Expr, Symbol, sp
+from .families import ParameterFamily, TrainedFamily
 from .labels import RandomLabel
 from .laws import NoiseLaw
+from .modelmembers import Members
+from .modelstatistics import Declared
 from .parametervalues import check_names, expanded, number, sizes_given
 from .recognise import recognise
-from .roles import (
-    LabelSymbol,
-    Parameter,
-    Size,
-    StudentSymbol,
-    TeacherSymbol,
-    TrainedSymbol,
-    natural_key,
-)
 
 __all__ = ["Model"]
 
 
 @dataclass(frozen=True)
-class Model:
+class Model(Members):
     """A model trained by one-pass SGD: any number of trained directions, targets and trained scalars.
 
     Preactivations are declared one by one or as families; sums over a family are written with ``sympy.Sum``. A model
@@ -49,6 +41,10 @@ class Model:
         ``None`` if the link has no noise.
     name, references:
         Shown in reports and in generated code.
+    statistics:
+        Names and functions g of x, s, y, eps and trained scalars, such as another loss, or
+        :func:`hdsym.statistics.misclassification`. Their means E[g] are followed along with the risk, by theory and
+        simulation. Stored as pairs (name, g).
 
     Raises
     ------
@@ -76,31 +72,35 @@ class Model:
     noise: NoiseLaw | None = None
     name: str = "model"
     references: tuple[str, ...] = ()
+    statistics: Mapping[str, Any] | Declared = ()
     _groups: dict[str, tuple[Symbol, ...]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.references, str):
             object.__setattr__(self, "references", (self.references,))
-        loss = _expression(self.loss, "loss")
+        loss = modelcheck.expression(self.loss, "loss")
         if isinstance(self.link, RandomLabel):
             links = tuple(map(recognise, self.link.expressions))
         else:
-            links = () if self.link is None else (_expression(self.link, "link"),)
-        expressions = sums.canonical((loss, *links))
+            links = () if self.link is None else (modelcheck.expression(self.link, "link"),)
+        statistics = modelstatistics.read(self.statistics)
+        expressions = sums.canonical((loss, *links, *(g for _, g in statistics)))
         families = sums.families_in(expressions)
         named = (f for f in families if f.explicit and isinstance(f, ParameterFamily | TrainedFamily))
         self._groups.update({family.name: tuple(family) for family in named})
-        self._store(tuple(map(sums.written_out, expressions)))
+        self._store(tuple(map(sums.written_out, expressions)), tuple(name for name, _ in statistics))
         modelcheck.check_structure(self)
         if self.sized:
             self.at(sums.smallest_sizes(self._expressions, self.sizes))  # has every check of an explicit model
         else:
             modelcheck.check(self)
 
-    def _store(self, expressions: tuple[Expr, ...]) -> None:
+    def _store(self, expressions: tuple[Expr, ...], names: tuple[str, ...]) -> None:
+        count = len(expressions) - len(names)
         object.__setattr__(self, "loss", expressions[0])
+        object.__setattr__(self, "statistics", tuple(zip(names, expressions[count:], strict=True)))
         if isinstance(self.link, RandomLabel):
-            object.__setattr__(self, "link", self.link.mapped(expressions[1:]))
+            object.__setattr__(self, "link", self.link.mapped(expressions[1:count]))
         elif self.link is not None:
             object.__setattr__(self, "link", expressions[1])
 
@@ -116,93 +116,28 @@ class Model:
             return self.link.expressions
         return () if self.link is None else (self.link,)
 
-    def _symbols(self, kind: type) -> tuple[Symbol, ...]:
-        found = {symbol for symbol in self._free if isinstance(symbol, kind)}
-        return tuple(sorted(found, key=lambda symbol: natural_key(symbol.name)))
-
-    @cached_property
-    def _free(self) -> frozenset[Symbol]:
-        return frozenset[Symbol]().union(*(sums.symbols_in(expr) for expr in self._expressions))
-
-    @cached_property
-    def sizes(self) -> tuple[Size, ...]:
-        """Sizes that are still symbols, sorted by name."""
-        return self._symbols(Size)
-
-    @property
-    def sized(self) -> bool:
-        """Whether the model has symbolic sizes: :meth:`at` makes it explicit."""
-        return bool(self.sizes)
-
-    @cached_property
-    def families(self) -> tuple[Family, ...]:
-        """Families of symbolic size: students, teachers, parameters, trained scalars, each sorted by name."""
-        kinds = (StudentFamily, TeacherFamily, ParameterFamily, TrainedFamily)
-        found = sums.families_in(self._expressions)
-        return tuple(family for kind in kinds for family in found if isinstance(family, kind))
-
-    def _members(self, kind: type, family: type) -> tuple[Any, ...]:
-        """Symbols of a kind and families of it, in the order of the rows of their elements."""
-        ranked = [(natural_key(symbol.name), symbol) for symbol in self._symbols(kind)]
-        ranked += [(found.sort_key_in_rows, found) for found in self.families if isinstance(found, family)]
-        return tuple(member for _, member in sorted(ranked, key=lambda pair: pair[0]))
-
-    @cached_property
-    def students(self) -> tuple[Symbol, ...]:
-        """Student preactivations, in the order of the rows of B: by name, x2 before x10; families if sized."""
-        return self._members(StudentSymbol, StudentFamily)
-
-    @cached_property
-    def teachers(self) -> tuple[Symbol, ...]:
-        """Teacher preactivations, in the order of the rows of B after the students; families if sized."""
-        return self._members(TeacherSymbol, TeacherFamily)
-
-    @property
-    def n_student(self) -> int:
-        """Number l of trained directions. Raises :class:`DeclarationError` for a sized model."""
-        self._require_sizes()
-        return len(self.students)
-
-    @property
-    def n_teacher(self) -> int:
-        """Number l* of target directions. Raises :class:`DeclarationError` for a sized model."""
-        self._require_sizes()
-        return len(self.teachers)
-
-    def _require_sizes(self) -> None:
-        if self.sized:
-            names = [size.name for size in self.sizes]
-            raise DeclarationError(
-                f"{self.name} has sizes that are not known yet: {', '.join(names)}",
-                remedy=f"make it explicit: model.at({', '.join(f'{name}=3' for name in names)}), or "
-                "problem.explicit(model)",
-            )
-
-    @cached_property
-    def parameters(self) -> tuple[Parameter, ...]:
-        """Named constants, sorted by name; families if sized."""
-        return self._members(Parameter, ParameterFamily)
-
-    @cached_property
-    def trained(self) -> tuple[TrainedSymbol, ...]:
-        """Scalars that are trained along with X, sorted by name; families if sized. They are no parameters."""
-        return self._members(TrainedSymbol, TrainedFamily)
-
-    @cached_property
-    def label(self) -> Symbol | None:
-        """The label's symbol, or ``None`` when the outer function was declared directly."""
-        labels = self._symbols(LabelSymbol)
-        return labels[0] if labels else None
-
-    @property
-    def noise_symbol(self) -> Symbol | None:
-        """The symbol of the label noise, or ``None``."""
-        return self.noise.symbol if self.noise is not None else None
-
     @property
     def sampled(self) -> bool:
         """Whether the label is drawn given s, rather than a function of (s, eps)."""
         return isinstance(self.link, RandomLabel)
+
+    @property
+    def declared_statistics(self) -> Declared:
+        """(name, g) of every declared statistic, in the order of declaration."""
+        return tuple(dict(self.statistics).items())
+
+    def with_statistics(self, statistics: Mapping[str, Any] | Declared = (), /, **named: Any) -> Model:
+        """The same model that declares further statistics: ``model.with_statistics(accuracy=...)``.
+
+        Raises
+        ------
+        DeclarationError
+            As the declaration itself; also for a name that is there already.
+        """
+        further = {**dict(modelstatistics.read(statistics)), **named}
+        made = replace(self, statistics=modelstatistics.joined(self.declared_statistics, further))
+        made._groups.update(self._groups)
+        return made
 
     def at(self, sizes: Mapping[Any, int] | None = None, /, **named: int) -> Model:
         """The explicit model for given sizes, by name: ``model.at(K=3, M=2)``. An explicit model returns itself.
@@ -230,7 +165,8 @@ class Model:
     def _explicit(self, values: Mapping[Expr, Expr]) -> Model:
         loss, *links = (expr.xreplace(values) for expr in (self.loss, *self.link_expressions))
         link = self.link.mapped(tuple(links)) if isinstance(self.link, RandomLabel) else links[0] if links else None
-        made = Model(loss, link, self.noise, self.name, self.references)
+        statistics = tuple((name, g.xreplace(values)) for name, g in self.declared_statistics)
+        made = Model(loss, link, self.noise, self.name, self.references, statistics)
         made._groups.update(self._groups)  # families of integer size beside symbolic ones
         return made
 
@@ -283,14 +219,3 @@ class Model:
         from .modellatex import model_latex
 
         return model_latex(self)
-
-
-def _expression(value: Any, where: str) -> Expr:
-    expr = to_expr(value)
-    if expr is None:
-        raise DeclarationError(
-            f"the {where} is {value!r}, not an expression",
-            remedy='build it from hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps"); '
-            "text is read by hdsym.parse",
-        )
-    return recognise(expr)

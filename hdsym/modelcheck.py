@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .cas import Expr, free_symbols, sp
+from .cas import Expr, free_symbols, sp, to_expr
 from .errors import DeclarationError
 from .functions import check_functions
 from .labels import Poisson, RandomLabel
+from .recognise import recognise
 from .roles import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol, TrainedSymbol
 from .sums import check_indices
 
@@ -28,11 +29,25 @@ _PROBES = (-2.3, -0.71, 0.43, 1.9)
 """Preactivations at which a declaration must give real, finite numbers; no two differ by a round number."""
 
 
+def expression(value: object, where: str) -> Expr:
+    """A part of a declaration in canonical form. Raises :class:`DeclarationError` if it is no expression."""
+    expr = to_expr(value)
+    if expr is None:
+        raise DeclarationError(
+            f"the {where} is {value!r}, not an expression",
+            remedy='build it from hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps"); '
+            "text is read by hdsym.parse",
+        )
+    return recognise(expr)
+
+
 def check_structure(model: Model) -> None:
     """Raise :class:`DeclarationError` for sums and indices that have no meaning at every size."""
     check_indices(model.loss, "loss")
     for expr in model.link_expressions:
         check_indices(expr, "link")
+    for name, g in model.declared_statistics:
+        check_indices(g, f"statistic {name!r}")
 
 
 def check(model: Model) -> None:
@@ -47,6 +62,7 @@ def check(model: Model) -> None:
     _check_names(model)
     _check_roles(model, where)
     _check_noise(model, where)
+    _check_statistics(model)
     _check_real(model)
 
 
@@ -113,6 +129,20 @@ def _check_noise(model: Model, where: str) -> None:
         )
 
 
+def _check_statistics(model: Model) -> None:
+    """Statistics are functions of the model's own symbols: another preactivation would be one more row of B."""
+    for name, g in model.declared_statistics:
+        allowed = tuple(kind for kind in _MAKERS if kind is not LabelSymbol or model.label is not None)
+        _check_expression(g, f"statistic {name!r}", allowed)
+        strangers = sorted(str(symbol) for symbol in free_symbols(g) if symbol not in model._free)
+        if strangers:
+            known = ", ".join(sorted(map(str, model._free)))
+            raise DeclarationError(
+                f"the statistic {name!r} contains {strangers[0]}, which loss and link do not",
+                remedy=f"write it in {known} and numbers",
+            )
+
+
 def _check_real(model: Model) -> None:
     """Evaluate at a few points: assumptions alone do not see that log(x) is not real for negative x."""
     named = (*model.parameters, *model.trained)
@@ -126,6 +156,8 @@ def _check_real(model: Model) -> None:
         point = {v: sp.Float(_PROBES[(shift + 2 * k + k * shift) % 4]) for k, v in enumerate(variables)}
         at = ", ".join(f"{v} = {float(value):g}" for v, value in point.items())
         _number(model.average(model.loss), {**constants, **point}, "loss", at)
+        for name, g in model.declared_statistics:
+            _number(model.average(g), {**constants, **point}, f"statistic {name!r}", at)
         if isinstance(model.link, RandomLabel):
             _check_chances(model.link, {**constants, **point}, at)
 

@@ -21,7 +21,7 @@ Float = NDArray[np.float64]
 
 _LONG_NAMES = {
     "risk": "risk",
-    "excess_risk": "risk above that of X = X*",
+    "excess_risk": "risk above that of X = X* (and the best trained scalars)",
     "learning_rate": "learning rate",
     "overlaps": "B = W^T K W",
     "gram": "W^T W",

@@ -62,6 +62,7 @@ class Trajectory(Record):
         dense: Callable[[Any], Any] | None = None,
         trained: ArrayLike | None = None,
         trained_names: Sequence[str] = (),
+        statistics: Mapping[str, ArrayLike] | None = None,
     ) -> Trajectory:
         """Label arrays and add what follows from W^T W (norms, cosines, specialisation, distances).
 
@@ -81,6 +82,8 @@ class Trajectory(Record):
             Maps times (k,) to a mapping of any of the arrays above, or to `grams` alone.
         trained, trained_names:
             (T, scalars) trained scalars, and their names.
+        statistics:
+            Means of declared statistics by name, each (T,).
 
         Raises
         ------
@@ -97,7 +100,12 @@ class Trajectory(Record):
             time=time,
             names=names,
             n_student=n_student,
-            scalars={"risk": risk, "excess_risk": excess_risk, "learning_rate": learning_rate},
+            scalars={
+                "risk": risk,
+                "excess_risk": excess_risk,
+                "learning_rate": learning_rate,
+                **(statistics or {}),
+            },
             matrices={"overlaps": overlaps, "gram": gram},
             grams=grams,
             levels=levels,
@@ -115,7 +123,10 @@ class Trajectory(Record):
 
     @property
     def excess_risk(self) -> xr.DataArray:
-        """The risk above that of X = X*."""
+        """The risk above that of X = X*; of a model with trained scalars, with those that are best there.
+
+        There is none if student and teacher differ in size, or the loss is not quadratic in the trained scalars.
+        """
         return self.variable("excess_risk")
 
     @property
@@ -182,6 +193,7 @@ class Ensemble(Record):
         diverged: ArrayLike | None = None,
         trained: ArrayLike | None = None,
         trained_names: Sequence[str] = (),
+        statistics: Mapping[str, ArrayLike] | None = None,
     ) -> Ensemble:
         """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
 
@@ -189,6 +201,8 @@ class Ensemble(Record):
         ----------
         trained, trained_names:
             (runs, T, scalars) trained scalars, and their names.
+        statistics:
+            Means of declared statistics by name, each (runs, T).
         diverged:
             (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
 
@@ -202,7 +216,7 @@ class Ensemble(Record):
             time=time,
             names=names,
             n_student=n_student,
-            scalars={"risk": risk},
+            scalars={"risk": risk, **(statistics or {})},
             matrices={"overlaps": overlaps, "gram": gram},
             attrs=attrs or {},
             diverged=np.full(len(np.asarray(risk)), np.nan) if diverged is None else diverged,

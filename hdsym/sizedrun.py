@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from .cas import sp
 from .families import Family
+from .floor import best_scalars, quadratic
 from .integration import Run
 from .roles import natural_key
 from .runstate import constant_or_call
@@ -81,13 +82,51 @@ class SizedRun(Run):
     def _risk(
         self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
     ) -> NDArray[np.float64]:
+        return self._mean(self.module, overlaps, trained, refine)
+
+    def _statistics(
+        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    ) -> dict[str, NDArray[np.float64]]:
+        modules = self.theory.statistic_modules
+        return {name: self._mean(module, overlaps, trained, refine) for name, module in modules.items()}
+
+    def _exact_statistics(self) -> bool:
+        names = [name for name, _ in self.model.declared_statistics]
+        return all(entry.exact for name in names for _, entry in self.theory.formulas.statistic(name).all())
+
+    def _excess(
+        self, risk: NDArray[np.float64], overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None
+    ) -> NDArray[np.float64] | None:
+        """With trained scalars the risk above that of X = X* and the scalars that are best there, if there are such."""
         if trained is None:
-            return super()._risk(overlaps, None, refine)
+            return super()._excess(risk, overlaps, trained)
+        if self.model.n_student != self.model.n_teacher or not len(overlaps) or not quadratic(self.theory.model):
+            return None
+        target = self._at_target(overlaps[:1])
+        best = best_scalars(lambda theta: self._slope(target[0], theta), trained.shape[-1])
+        return None if best is None else risk - self._risk(target, best[None])
+
+    def _slope(self, overlaps: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        """E[d_theta f], shape (scalars,)."""
+        states = {name: theta[part] for name, part in self.slices.items()}
+        module = self.theory.trained_module
+        result: NDArray[np.float64] = module.trained_gradient(overlaps, **self.parameters, **states)
+        return result
+
+    def _points(self) -> bool:
+        """Kernels of at most six preactivations need no points in the right-hand side, or are refused."""
+        return False
+
+    def _mean(
+        self, module: Any, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
+    ) -> NDArray[np.float64]:
+        """What a generated module calls the risk, with the sizes, parameters and trained scalars of this run."""
+        if trained is None:
+            result: NDArray[np.float64] = module.risk(overlaps, **self.parameters, refine=refine)
+            return result
         states = trained.reshape((-1, trained.shape[-1]))
         values = [
-            self.module.risk(
-                B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine
-            )
+            module.risk(B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine)
             for B, s in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
         ]
         return np.asarray(values, dtype=np.float64).reshape(overlaps.shape[:-2])

@@ -170,11 +170,15 @@ t: Symbol = sp.Symbol("t", real=True, nonnegative=True)
 """Time t = steps / d, for learning-rate schedules: ``learning_rate=1 / (1 + hd.t)``."""
 
 
+def entry_name(letter: str, row: int, column: int) -> str:
+    """The name of an entry of a matrix, rows from one: B12; B1_12 where digits alone could be another entry's."""
+    return f"{letter}{row}{'' if max(row, column) < 10 else '_'}{column}"
+
+
 def overlap(row: int, column: int) -> Symbol:
     """The entry B_ij = E[r_i r_j], one shared symbol for (i, j) and (j, i); rows count from one."""
     low, high = min(row, column), max(row, column)
-    separator = "" if high < 10 else "_"
-    name = f"B{low}{separator}{high}"
+    name = entry_name("B", low, high)
     if low == high:
         return sp.Symbol(name, real=True, positive=True)
     return sp.Symbol(name, real=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from ..cas import Symbol, free_symbols, sp
 from ..ir.nodes import Function, ModeEquation, Program
+from ..symbols import entry_name
 from .layout import WIDTH, wrapped
 from .statements import core, declared_code, expression, integration, line
 
@@ -97,14 +98,14 @@ def _constant_lines(program: Program) -> list[str]:
     lines = []
     for i in range(program.n_student + 1, program.size + 1):
         for j in range(i, program.size + 1):
-            lines.append(f"G{i}{j} = G0[:, {i - 1}, {j - 1}]")
-            lines.append(f"B{i}{j} = float(lam @ G{i}{j})")
+            lines.append(f"{entry_name('G', i, j)} = G0[:, {i - 1}, {j - 1}]")
+            lines.append(f"{entry_name('B', i, j)} = float(lam @ {entry_name('G', i, j)})")
     return lines
 
 
 def _rhs_lines(program: Program, calls: str) -> list[str]:
     """Overlaps from the state, the expectations, the rate of every entry."""
-    rows = [f"G{e.row}{e.column}" for e in program.equations]
+    rows = [entry_name("G", e.row, e.column) for e in program.equations]
     lines = [
         f"{', '.join(rows)}{',' if len(rows) == 1 else ''} = y.reshape({len(rows)}, modes)",
         *(f"B{row[1:]} = lam @ {row}" for row in rows),

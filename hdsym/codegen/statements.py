@@ -41,6 +41,7 @@ def integration(*functions: Function) -> dict[str, Any]:
         "tensor": "tensor" in rules,
         "separable": "separable" in rules,
         "nested": "nested" in rules,
+        "quasi": "quasi" in rules,
         "unit_integral": any(function.has_line_integral for function in functions),
     }
 
@@ -89,10 +90,15 @@ def _integral(plan: Integral) -> str:
         parts = [_lambda(plan.integrand, plan.variables, plan)]
     if plan.rule in ("separable", "tensor"):
         options = [str(plan.steepness)]
+    elif plan.rule == "quasi":
+        return _call(f"{plan.target.name} = quasi_mean", [*parts, law, _POINTS[plan.sharp], last])
     name = _RULES[plan.rule] if plan.dimension > 2 else f"{_RULES[plan.rule]}{'_2d' if plan.dimension == 2 else ''}"
     splitting = [] if plan.rule == "trapezoid" else [f"({forms})", *options]
     return _call(f"{plan.target.name} = {name}", [*parts, law, *splitting, last])
 
+
+_POINTS = {False: "12", True: "15"}
+"""Binary logarithm of the number of quasi-random pairs of points, without and with kinks."""
 
 _RULES = {
     "trapezoid": "gaussian_mean",

@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .. import modelstatistics
 from ..cas import Expr, Matrix
 from ..codegen import load_module, render
 from ..errors import DeclarationError
 from ..expectation.rule import Step
 from ..ir import Program, lower
 from ..model import Model
+from ..symbols import entry_name
 from . import display
+from .means import mean_at
 from .pipeline import Formulas, formulas
 
 if TYPE_CHECKING:
@@ -59,10 +62,15 @@ class Derivation:
         return self.formulas.fisher_matrix
 
     @property
+    def statistics(self) -> dict[str, Expr]:
+        """The mean E[g] of every statistic the model declares, in the entries of B."""
+        return {name: entry.expr for name, entry in self.formulas.statistics}
+
+    @property
     def odes(self) -> dict[str, Expr]:
         """d/dt of the Gram matrix entries G_ij of one eigenvalue lam with share rho of the modes."""
         modes = self.formulas.modes
-        return {f"G{i}{j}": rate for (i, j), rate in zip(modes.pairs, modes.rates, strict=True)}
+        return {entry_name("G", i, j): rate for (i, j), rate in zip(modes.pairs, modes.rates, strict=True)}
 
     @property
     def exact(self) -> bool:
@@ -71,7 +79,7 @@ class Derivation:
 
     @property
     def steps(self) -> dict[str, Step]:
-        """The tree of rules applied, for the risk and every entry of gradient and Fisher matrix."""
+        """The tree of rules applied, for the risk, every entry of gradient and Fisher matrix, and the statistics."""
         return {name: entry.steps for name, entry in self.formulas.all()}
 
     @cached_property
@@ -105,6 +113,23 @@ class Derivation:
     def fisher_at(self, B: ArrayLike, parameters: Mapping[Any, float] | None = None) -> NDArray[np.float64]:
         """I(B) for overlaps of shape (..., n, n); the result has shape (..., l, l)."""
         return self._call("fisher", B, parameters)
+
+    def statistic_at(
+        self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None = None
+    ) -> NDArray[np.float64]:
+        """E[g] of a declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+
+        Raises
+        ------
+        DeclarationError
+            For a name that the model does not declare, or overlaps of another shape.
+        ExpectationError
+            Where the mean does not exist.
+        """
+        found = dict(self.formulas.statistics)
+        modelstatistics.check_known(name, self.model)
+        size = self.model.n_student + self.model.n_teacher
+        return mean_at(found[name], B, size, self.model.parameter_values(parameters or {}))
 
     def _call(self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None) -> NDArray[np.float64]:
         overlaps = np.asarray(B, dtype=np.float64)

@@ -21,10 +21,19 @@ def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
     """(name, left side in LaTeX, right side in LaTeX) of every formula and mode equation."""
     model = derivation.model
     size = model.n_student + model.n_teacher
-    definitions, (risk, gradient, fisher) = _parts(derivation)
+    definitions, (risk, gradient, fisher, *means) = _parts(derivation)
     found = [("risk", "h(B)", latex(risk))]
     found.append(("gradient", r"\nabla h(B)_{:, x}", latex(gradient)))
     found.append(("Fisher matrix", "I(B)", latex(fisher)))
+    declared = dict(model.declared_statistics)
+    found += [
+        (
+            "statistic",
+            rf"\text{{{name.replace('_', ' ')}}} = \mathbb{{E}}\left[{latex(declared[name])}\right]",
+            latex(mean),
+        )
+        for name, mean in zip(derivation.statistics, means, strict=True)
+    ]
     found += [("where", latex(name), latex(value)) for name, value in definitions]
     for name, rate in derivation.odes.items():
         found.append(("ODE", rf"\dot {{{name[0]}}}_{{{name[1:]}}}", latex(rate)))
@@ -35,8 +44,9 @@ def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
 
 
 def _parts(derivation: Derivation) -> tuple[tuple[tuple[Expr, Expr], ...], list[Expr]]:
-    """Risk, gradient and Fisher matrix, with the parts they share named where they are long."""
-    return named_parts([derivation.risk, derivation.gradient, derivation.fisher], short=_SHORT)
+    """Risk, gradient, Fisher matrix and statistics, with the parts they share named where they are long."""
+    means = derivation.statistics.values()
+    return named_parts([derivation.risk, derivation.gradient, derivation.fisher, *means], short=_SHORT)
 
 
 def latex_block(derivation: Derivation) -> str:
@@ -53,7 +63,8 @@ def text(derivation: Derivation, width: int = 110) -> str:
         return "\n".join(f"    {line}" for line in shown.splitlines())
 
     model = derivation.model
-    definitions, (risk, gradient, fisher) = _parts(derivation)
+    definitions, (risk, gradient, fisher, *means) = _parts(derivation)
+    declared = dict(model.declared_statistics)
     names = ", ".join(symbol.name for symbol in (*model.students, *model.teachers))
     lines = [
         f"{model.name}: r = ({names}), B = E[r r'], student first",
@@ -67,6 +78,11 @@ def text(derivation: Derivation, width: int = 110) -> str:
         "Fisher matrix I(B)",
         pretty(fisher),
         "",
+        *(
+            line
+            for name, mean in zip(derivation.statistics, means, strict=True)
+            for line in (f"statistic {name} = E[{declared[name]}]", pretty(mean), "")
+        ),
         *(line for name, value in definitions for line in (f"    {name} =", pretty(value), "")),
         "ODEs for the Gram matrix G of one eigenvalue lam with share rho of the modes, H = Dh[:, :l]",
         *(f"    d{name}/dt = {rate}" for name, rate in derivation.odes.items()),

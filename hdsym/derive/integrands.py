@@ -29,12 +29,15 @@ class Integrands:
         n x l: by Price's theorem Dh_ij = E[d_i d_j f] / 2, in the sense of distributions where f has kinks.
     fisher:
         l x l: sum_k p_k (d_i f_k)(d_j f_k); for sampled labels larger than the square of the mean gradient.
+    statistics:
+        Name and integrand of every declared statistic.
     """
 
     gaussian: Gaussian
     risk: Expr
     gradient: tuple[tuple[Expr, ...], ...]
     fisher: tuple[tuple[Expr, ...], ...]
+    statistics: tuple[tuple[str, Expr], ...] = ()
 
 
 def preactivation_law(model: Model) -> Gaussian:
@@ -70,6 +73,7 @@ def integrands(model: Model) -> Integrands:
             tuple(_over_noise(sp.diff(first[x], r) / 2, model.noise) for x in model.students) for r in preactivations
         ),
         tuple(tuple(_over_noise(model.average(a * b), model.noise) for b in slopes) for a in slopes),
+        tuple((name, _over_noise(model.average(g), model.noise)) for name, g in model.declared_statistics),
     )
 
 

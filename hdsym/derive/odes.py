@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..cas import Expr, Matrix, Symbol, sp
+from ..symbols import entry_name
 
 __all__ = ["ModeSystem", "mode_system"]
 
@@ -48,7 +49,9 @@ class ModeSystem:
 
 
 def _symmetric(name: str, size: int) -> Matrix:
-    return sp.ImmutableMatrix(size, size, lambda i, j: sp.Symbol(f"{name}{min(i, j) + 1}{max(i, j) + 1}", real=True))
+    return sp.ImmutableMatrix(
+        size, size, lambda i, j: sp.Symbol(entry_name(name, min(i, j) + 1, max(i, j) + 1), real=True)
+    )
 
 
 def mode_system(n_student: int, n_teacher: int) -> ModeSystem:
@@ -59,7 +62,7 @@ def mode_system(n_student: int, n_teacher: int) -> ModeSystem:
     )
     gram = _symmetric("G", size)
     fisher = _symmetric("I", n_student)
-    gradient = sp.ImmutableMatrix(size, n_student, lambda i, j: sp.Symbol(f"H{i + 1}{j + 1}", real=True))
+    gradient = sp.ImmutableMatrix(size, n_student, lambda i, j: sp.Symbol(entry_name("H", i + 1, j + 1), real=True))
     drift = sp.Matrix.hstack(gradient, sp.zeros(size, n_teacher))
     students = sp.diag(sp.eye(n_student), sp.zeros(n_teacher, n_teacher))
     source = sp.diag(fisher, sp.zeros(n_teacher, n_teacher))

@@ -10,11 +10,13 @@ from ..errors import DeclarationError
 from ..expectation.engine import Engine
 from ..expectation.expectation import Expectation
 from ..expectation.gaussian import Gaussian
+from ..expectation.rules.quasi import check_smooth
 from ..model import Model
+from ..symbols import entry_name
 from .integrands import integrands
 from .odes import ModeSystem, mode_system
 
-__all__ = ["Formulas", "formulas"]
+__all__ = ["Formulas", "formulas", "statistic_mean"]
 
 
 @dataclass(frozen=True)
@@ -31,20 +33,28 @@ class Formulas:
         I(B), l x l.
     modes:
         The ODE of one mode.
+    statistics:
+        Name and mean of every declared statistic.
     """
 
     risk: Expectation
     gradient: tuple[tuple[Expectation, ...], ...]
     fisher: tuple[tuple[Expectation, ...], ...]
     modes: ModeSystem
+    statistics: tuple[tuple[str, Expectation], ...] = ()
 
     def all(self) -> Iterator[tuple[str, Expectation]]:
-        """Name and expectation of every entry: risk, H11, H21, ..., I11, ..."""
+        """Name and expectation of everything: risk, H11, H21, ..., I11, ..., then the statistics."""
+        yield from self.solver()
+        yield from self.statistics
+
+    def solver(self) -> Iterator[tuple[str, Expectation]]:
+        """What the generated solver computes: risk, H11, H21, ..., I11, ..."""
         yield "risk", self.risk
         for letter, rows in (("H", self.gradient), ("I", self.fisher)):
             for i, row in enumerate(rows, start=1):
                 for j, entry in enumerate(row, start=1):
-                    yield f"{letter}{i}{j}", entry
+                    yield entry_name(letter, i, j), entry
 
     @property
     def gradient_matrix(self) -> Matrix:
@@ -69,12 +79,33 @@ def formulas(model: Model, policy: str = "auto") -> Formulas:
         raise DeclarationError(f"{model!r} is not a model", remedy="declare one with hd.Model(loss=..., link=...)")
     engine = Engine(policy)
     parts = integrands(model)
-    return Formulas(
+    found = Formulas(
         _expect(engine, parts.risk, parts.gaussian),
         tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.gradient),
         tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.fisher),
         mode_system(model.n_student, model.n_teacher),
+        tuple((name, statistic_mean(engine, g, parts.gaussian)) for name, g in parts.statistics),
     )
+    for name, entry in found.solver():
+        if name != "risk":
+            check_smooth(f"{name} of {model.name}", entry.expr)
+    return found
+
+
+_SIGNS = 4
+"""Signs whose product has an exact value, or one as an integral in one dimension."""
+
+
+def statistic_mean(engine: Engine, g: Expr, gaussian: Gaussian) -> Expectation:
+    """The mean of a statistic; of many signs as a whole, by points: multiplied out there would be 2^signs terms."""
+    signs = {atom for atom in g.atoms(sp.sign) if atom.free_symbols & set(gaussian.variables)}
+    others = g.xreplace({atom: sp.Dummy() for atom in signs})
+    opaque = not others.is_polynomial(*gaussian.variables)
+    largest = max((len(term.atoms(sp.sign) & signs) for term in sp.Add.make_args(g)), default=0)
+    if engine.policy == "auto" and (largest > _SIGNS or (opaque and largest > 1)):
+        outcome = engine.whole(g, gaussian)
+        return Expectation(g, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+    return _expect(engine, g, gaussian)
 
 
 def _expect(engine: Engine, integrand: Expr, gaussian: Gaussian) -> Expectation:

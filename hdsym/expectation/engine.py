@@ -10,11 +10,11 @@ from ..errors import ExpectationError
 from .gaussian import Gaussian
 from .integral import GaussianIntegral
 from .rule import Part, Reduction, Rule, Step
-from .rules import EXACT, INTEGRALS, NUMERICAL
+from .rules import EXACT, INTEGRALS, NUMERICAL, QUASI
 from .rules.errorfunction import ERROR_FUNCTION
 from .rules.moments import monomial_moment
-from .rules.numerical import integral_of
 from .rules.plackett import PLACKETT
+from .rules.quasi import quasi_integrals
 from .rules.span import opaque_forms
 from .terms import Term, rewrite_kinks, terms_of
 
@@ -70,7 +70,7 @@ class Engine:
         integrand = rewrite_kinks(integrand.replace(sp.erfc, lambda u: 1 - sp.erf(u)), gaussian)
         reduced, inner = _without_independent(integrand, gaussian)
         if self.policy == "numeric" and not reduced.has(sp.DiracDelta) and not _may_diverge(reduced, gaussian):
-            outcome = self._whole(reduced, gaussian)
+            outcome = self.whole(reduced, gaussian)
         else:
             outcome = self._sum(reduced, gaussian)
         if inner is None:
@@ -90,7 +90,7 @@ class Engine:
         value = sp.Add(*(part.value for part in parts))
         exact = all(part.exact for part in parts)
         if not exact and self._better_whole(integrand, gaussian, value):
-            return self._whole(integrand, gaussian)
+            return self.whole(integrand, gaussian)
         if len(parts) == 1:
             return parts[0]
         if not exact and any(part.exact for part in parts):
@@ -116,7 +116,7 @@ class Engine:
         value = sp.Add(*(part.value for part in parts if not part.exact))
         if not self._better_whole(rest, gaussian, value):
             return parts
-        return [*(part for part in parts if part.exact), self._whole(rest, gaussian)]
+        return [*(part for part in parts if part.exact), self.whole(rest, gaussian)]
 
     @staticmethod
     def _better_whole(integrand: Expr, gaussian: Gaussian, value: Expr) -> bool:
@@ -127,13 +127,19 @@ class Engine:
         if integrand.has(sp.DiracDelta) or any(term.exponent != 0 for term in terms_of(integrand, gaussian)):
             return False  # exponentials are absorbed into the Gaussian, term by term, before anything is integrated
         largest: int = max((node.dimension for node in value.atoms(GaussianIntegral)), default=0)
-        # beyond two dimensions the parts may separate where the whole does not
-        return largest <= 2 and len(opaque_forms(integrand, gaussian)) <= largest
+        # beyond two dimensions the parts may separate where the whole does not; an average over points never does
+        return (largest <= 2 or bool(quasi_integrals(value))) and len(opaque_forms(integrand, gaussian)) <= largest
 
-    def _whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
+    def whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
+        """E[integrand] as one integral over all it depends on, by quadrature or, beyond that, over points."""
         term = Term(sp.S.One, (0,) * gaussian.size, opaque=integrand)
-        value = integral_of(term, gaussian)
-        return Outcome(value, _step(NUMERICAL, integrand, value, exact=False), exact=False)
+        for rule in (NUMERICAL, QUASI):
+            reduction = rule.apply(term, gaussian)
+            if reduction is not None:
+                break
+        else:
+            raise ExpectationError(f"no rule integrates {integrand}")  # the last rule is total
+        return Outcome(reduction.value, _step(rule, integrand, reduction.value, exact=False), exact=False)
 
     def _term(self, term: Term, gaussian: Gaussian, *, ahead: _Ahead) -> Outcome:
         """E[term], if it comes out by the rules that `ahead` allows."""

@@ -23,9 +23,12 @@ _REFINEMENTS = (2, 4, 8)
 
 
 def evaluate(
-    expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, float], refine: int = 1
+    expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, ArrayLike], refine: int = 1
 ) -> NDArray[np.float64]:
-    """Values at covariances `B` (..., n, n) and named constants; see :meth:`Expectation.evaluate`."""
+    """Values at covariances `B` (..., n, n) and named constants; see :meth:`Expectation.evaluate`.
+
+    Without `B` its entries are among the constants, which are arrays then.
+    """
     expr, conditions = expectation.expr, expectation.conditions
     symbols = tuple(dict.fromkeys(s for e in (expr, *conditions) for s in free_symbols(e)))
     values = _values(expectation, B, parameters)
@@ -70,7 +73,7 @@ def evaluate_to(
     )
 
 
-def _values(expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, float]) -> dict[str, ArrayLike]:
+def _values(expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, ArrayLike]) -> dict[str, ArrayLike]:
     values: dict[str, ArrayLike] = dict(parameters)
     if B is None:
         return values

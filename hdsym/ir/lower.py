@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..cas import Expr, Symbol, free_symbols, sp
 from ..expectation.integral import UnitIntegral
+from ..expectation.rules.quasi import quasi_integrals
 from ..labels import Bernoulli, RandomLabel
 from ..model import Model
-from ..symbols import overlap_matrix
+from ..symbols import entry_name, overlap_matrix
 from .nodes import (
     Assign,
     Function,
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_function", "overlap_symbols", "rule_notes"]
 
-_GENERATED = re.compile(r"[cEGHIBkq]\d+|kernel_\d+")
+_GENERATED = re.compile(r"[cEGHIBkq]\d+(_\d+)?|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
     Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict dy damping delta
     entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len make_rhs math matrix
-    method modes n nested_mean np overlaps own pack partial rate rates refine rho rhs risk rows rtol schedule
+    method modes n nested_mean np overlaps own pack partial quasi_mean rate rates refine rho rhs risk rows rtol schedule
     separable_mean shape sizes solution solve solve_ivp special split_mean split_mean_2d start str students t
     tensor_mean theta times total trained trained_gradient tuple u unit_integral unpack v value values w y z zip
 """
@@ -52,27 +53,29 @@ def lower(model: Model, derived: Formulas) -> Program:
     inputs = overlap_symbols(size)
     slots = _parameter_slots(model)
     renamed = {slot.symbol: sp.Symbol(slot.name, real=True) for slot in slots}
-    risk = lower_function("risk", inputs, [("risk", (), [("h(B)", derived.risk.expr)])], renamed)
+    points = any(quasi_integrals(entry.expr) for _, entry in derived.solver())
+    risk = lower_function("risk", inputs, [("risk", (), [("h(B)", derived.risk.expr)])], renamed, points)
     gradient = [
-        (f"H{i}{j}", entry.expr)
+        (entry_name("H", i, j), entry.expr)
         for i, row in enumerate(derived.gradient, start=1)
         for j, entry in enumerate(row, start=1)
     ]
     fisher = [
-        (f"I{i}{j}", entry.expr)
+        (entry_name("I", i, j), entry.expr)
         for i, row in enumerate(derived.fisher, start=1)
         for j, entry in enumerate(row, start=1)
     ]
     shapes = ((size, model.n_student), (model.n_student, model.n_student))
-    drift = lower_function("drift", inputs, [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)], renamed)
+    groups = [("gradient", shapes[0], gradient), ("fisher", shapes[1], fisher)]
+    drift = lower_function("drift", inputs, groups, renamed, points)
     modes = derived.modes
     equations = tuple(ModeEquation(i, j, rate) for (i, j), rate in zip(modes.pairs, modes.rates, strict=True))
-    conditions = tuple(dict.fromkeys(c for _, entry in derived.all() for c in entry.conditions))
+    conditions = tuple(dict.fromkeys(c for _, entry in derived.solver() for c in entry.conditions))
     return Program(
         model.name,
         declaration_lines(model),
         model.references,
-        rule_notes(entry for _, entry in derived.all()),
+        rule_notes(entry for _, entry in derived.solver()),
         tuple(symbol.name for symbol in (*model.students, *model.teachers)),
         model.n_student,
         model.n_teacher,
@@ -144,8 +147,12 @@ def lower_function(
     inputs: tuple[Symbol, ...],
     groups: Sequence[tuple[str, tuple[int, ...], list[tuple[str, Expr]]]],
     renamed: dict[Symbol, Symbol],
+    points: bool = False,
 ) -> Function:
-    """Straight-line code for groups of (name, shape, [(left side, expression)]), sharing their subexpressions."""
+    """Straight-line code for groups of (name, shape, [(left side, expression)]), sharing their subexpressions.
+
+    With `points`, integrals in four dimensions and more are averages over points rather than sums over grids.
+    """
     formulas = [pair for _, _, pairs in groups for pair in pairs]
     expressions = [expr.xreplace(renamed) for _, expr in formulas]
     integrals = integrals_in(expressions)
@@ -162,7 +169,7 @@ def lower_function(
     shared, reduced = sp.cse([*laws, *plain], symbols=temporaries, order="canonical")
     law_values, values = iter(reduced[: len(laws)]), reduced[len(laws) :]
     plans: list[Statement] = [
-        item.plan(names[item.source], list(islice(law_values, len(item.entries)))) for item in prepared
+        item.plan(names[item.source], list(islice(law_values, len(item.entries))), points) for item in prepared
     ]
     assigns = [Assign(symbol, value) for symbol, value in shared]
     body = _order([*assigns, *plans])

@@ -63,6 +63,8 @@ class Integral:
         Where the integrand is f(u) g(v) with the first variables u and the last v: f and g, and how many each has.
     steepness:
         pi over the distance of the integrand's poles from the zeros of the features.
+    points:
+        Whether a grid in four dimensions is not worth its cost, since others of the program are averaged over points.
     """
 
     target: Symbol
@@ -78,18 +80,27 @@ class Integral:
     factors: tuple[Expr, ...] = ()
     sizes: tuple[int, ...] = ()
     steepness: float = 1.0
+    points: bool = False
 
     @property
     def rule(self) -> str:
         """How it is integrated: "trapezoid" or "panels" in one and two dimensions, beyond as follows.
 
-        "separable": Mehler's formula. "tensor": a grid. "nested": axis by axis, which serves kinks.
+        "separable": Mehler's formula. "tensor": a grid. "nested": axis by axis, which serves kinks. "quasi": an average
+        over points, beyond four dimensions, or three with kinks.
         """
         if self.dimension <= 2:
             return "panels" if self.split else "trapezoid"
-        if any(form.sharp for form in self.features) or any(s != 0 for s in (*self.growth, *self.frequency)):
+        if (self.dimension > 3 and (self.sharp or self.points)) or (self.dimension > 4 and not self.factors):
+            return "quasi"
+        if self.sharp or any(s != 0 for s in (*self.growth, *self.frequency)):
             return "nested"
         return "separable" if self.factors else "tensor"
+
+    @property
+    def sharp(self) -> bool:
+        """Whether the integrand has kinks."""
+        return any(form.sharp for form in self.features)
 
     @property
     def dimension(self) -> int:

@@ -43,7 +43,7 @@ class Prepared:
         """Everything outside the integrand, to be shared with the rest of a function: mean, covariance, values."""
         return (*(stabilise_law(entry) for entry in (*self.node.mean, *self.node.cov)), *self.values)
 
-    def plan(self, target: Symbol, entries: list[Expr]) -> Integral:
+    def plan(self, target: Symbol, entries: list[Expr], points: bool = False) -> Integral:
         """The statement, with `entries` in the form they have taken after shared subexpressions were named."""
         size = self.node.dimension
         mean, cov, values = entries[:size], entries[size : size + size**2], entries[size + size**2 :]
@@ -72,6 +72,7 @@ class Prepared:
             tuple(with_inverse_mills(factor) for factor, _ in factors),
             tuple(len(own) for _, own in factors),
             steepness(self.integrand),
+            points,
         )
 
 
@@ -107,7 +108,7 @@ class PreparedLine:
         """Everything outside the integrand."""
         return (*self.values, *map(stabilise, self.source.gaps))
 
-    def plan(self, target: Symbol, entries: list[Expr]) -> LineIntegral:
+    def plan(self, target: Symbol, entries: list[Expr], points: bool = False) -> LineIntegral:
         """The statement; see :meth:`Prepared.plan`."""
         count = len(self.arguments)
         values, gaps = tuple(entries[:count]), tuple(entries[count:])

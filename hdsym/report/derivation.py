@@ -14,10 +14,11 @@ from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 from ..ir.sized import SizedProgram
 from ..labels import Bernoulli, RandomLabel
 from ..laws import Normal, Uniform
+from ..symbols import entry_name
 from . import sized
 from .entries import Entry
 from .motion import motion
-from .typeset import expression, formula, mathml, name_latex
+from .typeset import expression, formula, mathml, name_latex, words
 
 if TYPE_CHECKING:
     from ..derive import Derivation
@@ -142,7 +143,7 @@ def _definitions(expressions: Sequence[Expr], known: Sequence[Expr] = ()) -> lis
 
 
 def _declared(model: Model) -> list[Expr]:
-    return [model.loss, *model.link_expressions]
+    return [model.loss, *model.link_expressions, *(g for _, g in model.declared_statistics)]
 
 
 def formulas(theory: Derivation | SizedDerivation) -> list[Entry]:
@@ -165,11 +166,15 @@ def _explicit_formulas(theory: Any) -> list[Entry]:
     for title, letter, matrix in (("gradient", "H", theory.gradient), ("Fisher matrix", "I", theory.fisher)):
         rows, columns = matrix.shape
         for i, j in ((i, j) for i in range(rows) for j in range(columns) if letter == "H" or i <= j):
-            entries.append(Entry(title, formula(name_latex(f"{letter}{i + 1}{j + 1}"), matrix[i, j])))
+            entries.append(Entry(title, formula(name_latex(entry_name(letter, i + 1, j + 1)), matrix[i, j])))
+    declared = dict(theory.model.declared_statistics)
+    for name, mean in theory.statistics.items():
+        left = rf"{words(name)} = \mathbb{{E}}\left[{expression(declared[name])}\right]"
+        entries.append(Entry("statistics", formula(left, mean)))
     for name, rate in theory.odes.items():
         entries.append(Entry("ODE of a mode", motion(name, rate)))
     entries.append(_OVERLAPS)
-    derived = [theory.risk, *theory.gradient, *theory.fisher]
+    derived = [theory.risk, *theory.gradient, *theory.fisher, *theory.statistics.values()]
     return entries + _definitions(derived, _declared(theory.model))
 
 
@@ -218,10 +223,12 @@ _TITLES = {"r": "risk", "H": "gradient", "I": "Fisher matrix"}
 
 def quantities(theory: Derivation | SizedDerivation) -> list[Quantity]:
     """The tree of steps of every derived quantity."""
-    found = []
+    found, declared = [], dict(theory.model.declared_statistics)
     for name, root in theory.steps.items():
         if name.startswith("kernel"):
             title, symbol = "kernel", sized.kernel_symbol(name)
+        elif name in declared:
+            title, symbol = "statistic", mathml(words(name))
         else:
             title, symbol = _TITLES[name[0]], mathml("h(B)" if name == "risk" else name_latex(name))
         found.append(Quantity(title, symbol, root.exact, sum(1 for _ in _walk(root)), _node(root)))

@@ -95,6 +95,8 @@ def declaration(model: Model) -> str:
     lines += ["model = hd.Model(", f"    loss={_code(model.loss)},"]
     lines += [f"    link={link or _code(model.link)},"] if model.link is not None else []
     lines += [f"    noise={_law(model.noise)},"] if model.noise is not None else []
+    pairs = ", ".join(f"{name!r}: {_code(g)}" for name, g in model.declared_statistics)
+    lines += [f"    statistics={{{pairs}}},"] if pairs else []
     lines += [f"    name={model.name!r},", f"    references={tuple(model.references)!r},", ")"]
     return "\n".join(lines)
 
@@ -102,7 +104,8 @@ def declaration(model: Model) -> str:
 def _sizes(model: Model) -> list[str]:
     """Sizes, and the indices of the sums."""
     lines = [f'{size.name} = hd.size("{size.name}")' for size in model.sizes]
-    sums = [e for expr in (model.loss, *model.link_expressions) for e in expr.atoms(sp.Sum)]
+    written = (model.loss, *model.link_expressions, *(g for _, g in model.declared_statistics))
+    sums = [e for expr in written for e in expr.atoms(sp.Sum)]
     indices = sorted({str(limit[0]) for total in sums for limit in total.limits})
     return lines + [f'{name} = sp.Symbol("{name}", integer=True)' for name in indices]
 

@@ -8,7 +8,7 @@ from ..derive.sized.display import sides
 from ..expectation.compact import compact
 from ..families import Family
 from .entries import Entry
-from .typeset import expression, formula, mathml, name_latex
+from .typeset import expression, formula, mathml, name_latex, words
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -33,10 +33,14 @@ _TRAINED = r"\frac{\mathrm{d}\theta}{\mathrm{d}t} = -\gamma_\theta T,\quad T = \
 
 def entries(theory: SizedDerivation) -> list[Entry]:
     """Risk, gradient, Fisher matrix and derivatives in trained scalars, the kernels, the equations of motion."""
-    found = []
+    found, declared = [], dict(theory.model.declared_statistics)
     for quantity in theory.formulas.quantities:
         left, right = sides(quantity, theory.model)
-        found.append(Entry(_TITLES[quantity.name], formula(expression(left), right)))
+        if quantity.name in declared:
+            mean = rf"{words(quantity.name)} = \mathbb{{E}}\left[{expression(declared[quantity.name])}\right]"
+            found.append(Entry("statistics", formula(mean, right)))
+        else:
+            found.append(Entry(_TITLES[quantity.name], formula(expression(left), right)))
     for number, kernel in enumerate(theory.formulas.kernels, start=1):
         pieces = compact(kernel.expectation.expr)
         left = rf"K_{{{number}}} = \mathbb{{E}}\left[{expression(kernel.expectation.integrand)}\right]"

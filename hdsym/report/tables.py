@@ -96,6 +96,11 @@ def _solver(path: Trajectory) -> Iterator[Row]:
     if error is not None:
         value = "none: closed forms" if error == 0 else number(float(error), 2)
         yield Row("quadrature error", value, "relative change of the risk when the nodes are doubled")
+    if attrs.get("drift_error"):
+        yield Row("drift error", number(float(attrs["drift_error"]), 2), "the same of gradient and Fisher matrix")
+    for name, error in attrs.get("statistics_error", {}).items():
+        if error != 0:
+            yield Row(f"error of {name}", number(float(error), 2), "relative, as that of the risk")
 
 
 def _simulation(runs: Ensemble) -> Iterator[Row]:
@@ -122,6 +127,7 @@ def risk_table(path: Trajectory | None, runs: Ensemble | None, verdict: Verdict 
 
 def _theory_alone(path: Trajectory) -> Table:
     names = {"risk": "risk", "excess_risk": "excess risk", "distance": "‖X − X*‖²", "cosine": "cosine"}
+    names |= {name: name.replace("_", " ") for name in path.attrs.get("statistics", {})}
     there = [name for name in names if name in path.dataset]
     shown = rows_to_show(path.time.size)
     columns = [path.time.values[shown], *(path.dataset[name].values[shown] for name in there)]

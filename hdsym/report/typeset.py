@@ -12,7 +12,7 @@ from ..symbolnames import name_latex
 from ..symbols import overlap_matrix
 from .mathtree import serialise
 
-__all__ = ["expression", "formula", "mathml", "name_latex"]
+__all__ = ["expression", "formula", "mathml", "name_latex", "words"]
 
 
 def expression(expr: Expr) -> str:
@@ -47,6 +47,11 @@ def formula(left: str, expr: Expr, *, display: bool = True) -> Markup:
         signed = text if k == 0 or text.startswith("-") else f"+ {text}"
         pieces.append(mathml(signed, display=display, infix=k > 0))
     return Markup("<wbr>").join(pieces)
+
+
+def words(name: str) -> str:
+    """A name that is a word, upright, its underscores as spaces."""
+    return rf"\text{{{name.replace('_', ' ')}}}"
 
 
 @lru_cache(maxsize=4096)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .. import checks
+from .. import checks, modelstatistics
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
 from . import ensemble, methods, risk, streams
 from .declaration import check_laws
+from .declared import Statistics
 from .kernels import build
 from .run import Job, Record, make_rates, stacked_rates
 from .times import recorded_steps
@@ -47,6 +48,7 @@ def simulate(
     Independent of the derivation: the gradient is the derivative of the declared loss (zero slope at a kink), overlaps
     are computed from X and X*, the risk is an average over preactivations (see :mod:`hdsym.simulate.risk`; its relative
     error is measured and recorded as ``attrs["risk_error"]``) or, for real rows, the mean of the loss over all of them.
+    Declared statistics are averaged in the same way, their errors are ``attrs["statistics_error"]``.
     Trained scalars move along, theta <- theta - (gamma_theta / d) d_theta f, with the same sample and the old values. A
     step costs O(n d batch_size); memory is O(n d) per worker and O(n^2 runs times) for the result.
 
@@ -89,15 +91,18 @@ def simulate(
 
     began = time.perf_counter()
     runs, threads = checks.dimension(runs, "runs"), ensemble.worker_count(workers)
+    declared = modelstatistics.described(model)
     model = problem.explicit(model)
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
     d = problem.spectrum.dimension()
     steps = recorded_steps(d, problem.horizon, t, t_eval, record, spacing)
     kernels = build(model)
-    begin = methods.make(method, model, problem, kernels)
-    average = risk.Averager(kernels.population, model, np.array(list(parameters.values()), dtype=np.float64), threads)
-    compile_seconds = _compile(begin, average)
+    constants = np.array(list(parameters.values()), dtype=np.float64)
+    average = risk.Averager(kernels.population, model, constants, threads)
+    statistics = Statistics(model, constants, threads)
+    begin = methods.make(method, model, problem, kernels, statistics.means)
+    compile_seconds = _compile(begin, [average, *statistics.averagers.values()])
     block = int(np.clip(_BLOCK_WORK // (d * problem.batch_size), 16, 65536))
     rates = make_rates(problem.learning_rate, d, block), stacked_rates(problem.trained_rates(model), d, block)
     job = Job(begin, *rates, steps, block, d)
@@ -108,10 +113,12 @@ def simulate(
     finally:
         close()
     arrays, error = _stack(records), 0.0
+    means, errors = statistics.of_rows(arrays.pop("statistics"))
     if method == "direct":
         arrays["risk"] = average(arrays["overlaps"], arrays["trained"])
         error = average.error(arrays["overlaps"], arrays["trained"])
-    _end_at_infinite_risk(arrays, steps / d)
+        means, errors = statistics.of_overlaps(arrays["overlaps"], arrays["trained"])
+    _end_where_infinite(arrays, means, steps / d)
     attrs = {
         **problem.provenance(model),
         "method": method,
@@ -119,12 +126,15 @@ def simulate(
         "runs": runs,
         **seed_record,
         "risk_error": error,
+        **declared,
+        **({"statistics_error": errors} if errors else {}),
         "compile_seconds": compile_seconds,
         "seconds": time.perf_counter() - began,
     }
     return Ensemble.build(
         time=steps / d,
         **arrays,
+        statistics=means,
         names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
         trained_names=tuple(symbol.name for symbol in model.trained),
         n_student=model.n_student,
@@ -132,7 +142,7 @@ def simulate(
     )
 
 
-def _compile(begin: methods.Factory, average: risk.Averager) -> float:
+def _compile(begin: methods.Factory, averages: list[risk.Averager]) -> float:
     """Call every kernel once on nothing, so that compilation is timed and done before the threads start."""
     began = time.perf_counter()
     state = begin()
@@ -140,21 +150,23 @@ def _compile(begin: methods.Factory, average: risk.Averager) -> float:
     state.advance(np.random.Generator(np.random.SFC64(0)), np.empty(0), np.empty((0, seen.trained.size)))
     if not np.all(np.isfinite(seen.overlaps)):
         raise SimulationError("the overlaps of the start are not finite", remedy="check the start's weights")
-    average.compile(len(seen.overlaps), seen.trained.size)
+    for average in averages:
+        average.compile(len(seen.overlaps), seen.trained.size)
     return time.perf_counter() - began
 
 
 def _stack(records: list[Record]) -> dict[str, Float]:
-    names = ("overlaps", "gram", "trained", "risk", "diverged")
+    names = ("overlaps", "gram", "trained", "risk", "statistics", "diverged")
     return {name: np.array([getattr(record, name) for record in records]) for name in names}
 
 
-def _end_at_infinite_risk(arrays: dict[str, Float], times: Float) -> None:
-    """A risk that overflows, or is undefined, while the weights are still finite ends the run as well."""
-    for i, values in enumerate(arrays["risk"]):
-        bad = np.flatnonzero(~np.isfinite(values))
+def _end_where_infinite(arrays: dict[str, Float], means: dict[str, Float], times: Float) -> None:
+    """A risk or statistic that overflows, or is undefined, while the weights are finite ends the run as well."""
+    finite = np.all([np.isfinite(values) for values in (arrays["risk"], *means.values())], axis=0)
+    for i, known in enumerate(finite):
+        bad = np.flatnonzero(~known)
         if bad.size:
             first = times[bad[0]]
             arrays["diverged"][i] = np.fmin(arrays["diverged"][i], first)
-            for name in ("risk", "overlaps", "gram", "trained"):
-                arrays[name][i, bad[0] :] = np.nan
+            for array in (*means.values(), *(arrays[name] for name in ("risk", "overlaps", "gram", "trained"))):
+                array[i, bad[0] :] = np.nan

@@ -11,7 +11,16 @@ from ..labels import RandomLabel
 from ..laws import Discrete, Laplace, Normal, StudentT, Uniform
 from ..model import Model
 
-__all__ = ["Chance", "check_laws", "draw_symbol", "expected_loss", "gradient", "label_chances", "noise_chances"]
+__all__ = [
+    "Chance",
+    "check_laws",
+    "draw_symbol",
+    "expected",
+    "expected_loss",
+    "gradient",
+    "label_chances",
+    "noise_chances",
+]
 
 Chance = tuple[Expr, Expr]
 """Probability and value of one outcome."""
@@ -64,14 +73,19 @@ def noise_value(model: Model) -> Expr:
 
 
 def expected_loss(model: Model) -> Expr:
-    """E[f | x, s, z]: all that is discrete summed, noise by its moments where it is polynomial, else by its draw z.
+    """E[f | x, s, z]; see :func:`expected`."""
+    return expected(model, model.loss)
+
+
+def expected(model: Model, g: Expr) -> Expr:
+    """E[g | x, s, z]: all that is discrete summed, noise by its moments where it is polynomial, else by its draw z.
 
     Raises
     ------
     ExpectationError
-        If the risk needs a moment that the noise does not have.
+        If the mean needs a moment that the noise does not have.
     """
-    total = model.average(model.loss)
+    total = model.average(g)
     law = model.noise
     if law is None or law.chances:
         return total

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ..cas import Symbol
+from ..cas import Expr, Symbol
 from ..labels import Poisson
 from ..laws import StudentT
 from ..model import Model
@@ -18,7 +18,7 @@ from . import declaration
 from .cache import load_source
 from .printer import Block, block, code
 
-__all__ = ["Kernels", "build", "source"]
+__all__ = ["Kernels", "Means", "build", "mean_source", "means", "source"]
 
 Branches = tuple[tuple[str, str], ...]
 """(condition's threshold, value) of a draw from finitely many outcomes, the last one excluded."""
@@ -73,11 +73,37 @@ def build(model: Model) -> Kernels:
 
 def source(model: Model) -> str:
     """The text of the kernel module: the same for the same declaration in every session."""
-    return str(_template().render(**_context(model)))
+    return str(_template("kernels.py.j2").render(**_context(model)))
+
+
+@dataclass(frozen=True)
+class Means:
+    """The compiled averages of a declared statistic: over weighted points and over rows, as in :class:`Kernels`."""
+
+    population: Callable[..., None]
+    empirical: Callable[..., float]
+
+
+def means(model: Model, g: Expr) -> Means:
+    """Averages of a function g of an explicit model's symbols; raises as :func:`build` does."""
+    module: Any = load_source(mean_source(model, g), "hdsym_means")
+    return Means(module.population, module.empirical)
+
+
+def mean_source(model: Model, g: Expr) -> str:
+    """The text of a module with the averages of g."""
+    names, expected = _names(model), declaration.expected(model, g)
+    context = {
+        "text": str(g),
+        "loss": block((g,), names),
+        "expected": block((expected,), names),
+        "declared_code": sources(g, expected),
+    }
+    return str(_template("means.py.j2").render(**context))
 
 
 @cache
-def _template() -> Any:
+def _template(name: str) -> Any:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -88,7 +114,7 @@ def _template() -> Any:
         keep_trailing_newline=True,
         autoescape=False,  # Python is written, not HTML
     )
-    return environment.get_template("kernels.py.j2")
+    return environment.get_template(name)
 
 
 def _context(model: Model) -> dict[str, Any]:

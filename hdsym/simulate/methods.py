@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
-from .kernels import Kernels
+from .kernels import Kernels, Means
 
 __all__ = ["METHODS", "Direct", "Observation", "Rows", "State", "make"]
 
@@ -21,12 +21,16 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Observation:
-    """B = W^T K W and W^T W, both (n, n), the trained scalars, and the risk if the method knows it without B."""
+    """B = W^T K W and W^T W, both (n, n), the trained scalars, and what the method knows without B.
+
+    That are the risk (else NaN) and the declared statistics (else empty).
+    """
 
     overlaps: Float
     gram: Float
     trained: Float
     risk: float = np.nan
+    statistics: Float = field(default_factory=lambda: np.empty(0))
 
 
 class State(Protocol):
@@ -50,6 +54,7 @@ class Settings:
     batch: int
     parameters: Float
     trained: Float
+    means: tuple[Means, ...]
 
 
 class _Weights:
@@ -115,16 +120,17 @@ class Rows(_Weights):
         rotated = np.empty_like(self.W)
         self.kernels.rotate(self.basis, self.W, rotated)
         weights = (self.X, self.zero, self.theta)
-        risk = self.kernels.empirical(self.features, self.labels, *weights, self.settings.parameters)
-        return Observation(*self.statistics(self.kernels, rotated), risk)
+        given = (self.features, self.labels, *weights, self.settings.parameters)
+        means = np.array([mean.empirical(*given) for mean in self.settings.means])
+        return Observation(*self.statistics(self.kernels, rotated), self.kernels.empirical(*given), means)
 
 
 Factory = Callable[[], State]
 """Makes the state of one run at t = 0."""
 
 
-def make(method: str, model: Model, problem: Problem, kernels: Kernels) -> Factory:
-    """How runs of a method begin, for an explicit model.
+def make(method: str, model: Model, problem: Problem, kernels: Kernels, means: tuple[Means, ...] = ()) -> Factory:
+    """How runs of a method begin, for an explicit model; `means` are the averages of its declared statistics.
 
     Raises
     ------
@@ -136,8 +142,9 @@ def make(method: str, model: Model, problem: Problem, kernels: Kernels) -> Facto
     if method not in METHODS:
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
-    arrays = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    return METHODS[method](model, problem, kernels, Settings(problem.delta, problem.batch_size, *arrays))
+    parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means)
+    return METHODS[method](model, problem, kernels, settings)
 
 
 def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Factory:
@@ -157,6 +164,13 @@ def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) 
             f'method="data" needs a loss in the label, and {model.name} declares f(x, s, eps) directly',
             remedy='declare the loss with y = hd.label("y") and a link',
         )
+    for name, g in model.declared_statistics:
+        unknown = [symbol for symbol in (*model.teachers, model.noise_symbol) if symbol is not None and g.has(symbol)]
+        if unknown:
+            raise SimulationError(
+                f"the statistic {name!r} contains {unknown[0]}, which real rows do not have",
+                remedy=f'write it in the label {model.label}, or simulate with method="direct"',
+            )
     eigenvalues = _eigenvalues(problem)
     basis = problem.spectrum.basis
     basis = np.eye(eigenvalues.size) if basis is None else np.array(basis, dtype=np.float64, order="C")

@@ -12,6 +12,9 @@ from scipy import special, stats
 
 import hdsym as hd
 from hdsym.errors import ExpectationError
+from hdsym.expectation.engine import Engine
+from hdsym.expectation.expectation import Expectation
+from hdsym.expectation.gaussian import Gaussian
 from hdsym.expectation.integral import GaussianIntegral
 
 x, s, z, w = VARIABLES = sp.symbols("x s z w", real=True)
@@ -190,7 +193,48 @@ def test_tolerance_in_several_dimensions() -> None:
     assert float(tight) == pytest.approx(float(loose), abs=1e-4)
 
 
-def test_what_no_rule_integrates_says_so() -> None:
+def test_five_dimensions_that_do_not_separate_are_averaged_over_points() -> None:
+    """Against two million draws: by chance off by 4.5 standard errors once in 147,000 seeds, and this one is fixed."""
     names = sp.symbols("u1:6", real=True)
-    with pytest.raises(ExpectationError, match="5 dimensions"):
-        hd.expect(sigmoid(sp.Add(*names)) * sp.Mul(*(tanh(u + names[0]) for u in names)), names)
+    g = sigmoid(sp.Add(*names)) * sp.Mul(*(tanh(u + names[0]) for u in names))
+    found = hd.expect(g, names)
+    assert not found.exact
+    assert [rule for rule, _, _ in found.steps.rules()] == ["quasi-Monte Carlo"]
+    cov = random_covariance(5)
+    r = np.random.default_rng(1).multivariate_normal(np.zeros(5), cov, size=2_000_000)
+    sample = special.expit(r.sum(axis=1)) * np.prod(np.tanh(r + r[:, :1]), axis=1)
+    error = float(found.error(cov))
+    assert 0 < error < 1e-3
+    assert abs(float(found.evaluate(cov)) - sample.mean()) < 4 * error + 4.5 * sample.std() / np.sqrt(len(sample))
+    assert found.evaluate(cov) == found.evaluate(np.array([cov, 2 * cov]))[0]  # the same points every time
+    with pytest.raises(ExpectationError, match="has no closed form"):
+        hd.expect(g, names, policy="exact")
+
+
+def test_what_no_rule_integrates_says_so() -> None:
+    names = sp.symbols("u1:66", real=True)
+    with pytest.raises(ExpectationError, match="65 dimensions"):
+        hd.expect(sp.tanh(sp.Mul(*names)), names)
+
+
+def random_covariance(size: int) -> np.ndarray:
+    A = np.random.default_rng(0).normal(size=(size, size + 2))
+    return A @ A.T / (size + 2)
+
+
+def test_singular_covariances_and_many_kinks_over_points() -> None:
+    """Eight variables of which four are the others again; and an orthant probability: 2^-5 for independent ones."""
+    names = sp.symbols("u1:9", real=True)
+    twice = hd.expect(sp.tanh(sp.Add(*names)) ** 2 * sp.sin(names[0] * names[5]), names)
+    half = names[:4]
+    once = hd.expect((sp.tanh(2 * sp.Add(*half)) ** 2) * sp.sin(half[0] * half[1]), half)
+    cov = random_covariance(4)
+    assert float(twice.evaluate(np.kron(np.ones((2, 2)), cov))) == pytest.approx(float(once.evaluate(cov)), abs=1e-3)
+    five = names[:5]
+    orthant = sp.Mul(*((1 + sp.sign(u)) / 2 for u in five)) * sp.exp(-(sp.tanh(sp.Mul(*five)) ** 2))
+    law = Gaussian(five, (sp.S.Zero,) * 5, sp.ImmutableMatrix(sp.eye(5)))
+    found = Engine().whole(orthant, law)
+    value = Expectation(orthant, law, found.value, found.step, found.exact)
+    u = np.abs(np.random.default_rng(2).normal(size=(1_000_000, 5)))
+    wanted = np.mean(np.exp(-(np.tanh(u.prod(axis=1)) ** 2))) / 32
+    assert float(value.evaluate(np.eye(5))) == pytest.approx(wanted, rel=5e-3)

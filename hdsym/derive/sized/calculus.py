@@ -34,7 +34,7 @@ class Block:
     Attributes
     ----------
     quantity:
-        "risk", "gradient", "fisher" or "trained".
+        "risk", "gradient", "fisher", "trained", or the name of a statistic.
     members:
         Whose units the free indices are; none for the risk, one for trained scalars and for a diagonal.
     diagonal:
@@ -58,9 +58,8 @@ def blocks(model: Model) -> list[Block]:
         If the loss is no polynomial in its sums over units.
     """
     units = Units()
-    label = {} if model.link is None or isinstance(model.link, RandomLabel) else {model.label: model.link}
-    mean = [_signs_reduced(term) for term in units.terms(model.loss.xreplace(label))]
-    soft = [_signs_reduced(part) for term in mean for part, _ in _labelled(units, term, (), model)]
+    mean = [_signs_reduced(term) for term in units.terms(_link_put_in(model.loss, model))]
+    soft = _soft(units, mean, model)
     found = _blocks(units, "risk", (), False, _averaged(((term, ()) for term in soft), model))
     slopes = {x: [_pointwise(free) for free in _first(mean, x)] for x in (*model.students, *model.trained)}
     for x in model.students:
@@ -77,7 +76,27 @@ def blocks(model: Model) -> list[Block]:
     for theta in model.trained:
         alone = (part for term, k in slopes[theta] for part in _labelled(units, term, (k,), model))
         found += _blocks(units, "trained", (theta,), False, _averaged(alone, model))
+    for name, g in model.declared_statistics:
+        found += _statistic(units, name, g, model)
     return found
+
+
+def _statistic(units: Units, name: str, g: Expr, model: Model) -> list[Block]:
+    """What has to be averaged for a declared statistic; an empty block where that is nothing."""
+    terms = [_signs_reduced(term) for term in units.terms(_link_put_in(g, model), f"statistic {name!r}")]
+    soft = _soft(units, terms, model)
+    return _blocks(units, name, (), False, _averaged(((term, ()) for term in soft), model))
+
+
+def _link_put_in(expr: Expr, model: Model) -> Expr:
+    """A label that is a function is replaced by it; a sampled one is averaged later."""
+    given = model.link is not None and not isinstance(model.link, RandomLabel)
+    return expr.xreplace({model.label: model.link}) if given else expr
+
+
+def _soft(units: Units, terms: list[UnitTerm], model: Model) -> list[UnitTerm]:
+    """The mean over a sampled label."""
+    return [_signs_reduced(part) for term in terms for part, _ in _labelled(units, term, (), model)]
 
 
 def _blocks(units: Units, quantity: str, members: tuple[Any, ...], diagonal: bool, terms: list[Free]) -> list[Block]:

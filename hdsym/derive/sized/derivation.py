@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ... import modelstatistics
 from ...cas import Expr
 from ...codegen import load_module, render
 from ...errors import DeclarationError
@@ -57,6 +58,12 @@ class SizedDerivation:
         return display.risk(self.model, self.formulas)
 
     @property
+    def statistics(self) -> dict[str, Expr]:
+        """The mean E[g] of every statistic the model declares, as :attr:`risk`."""
+        names = [name for name, _ in self.model.declared_statistics]
+        return {name: display.statistic(name, self.model, self.formulas) for name in names}
+
+    @property
     def exact(self) -> bool:
         """Whether no kernel needs numerical integration."""
         return all(entry.exact for _, entry in self.formulas.all())
@@ -69,7 +76,14 @@ class SizedDerivation:
     @cached_property
     def program(self) -> SizedProgram:
         """The intermediate representation of the solver."""
-        return lower_sized(self.model, self.formulas)
+        return lower_sized(self.model, self.formulas.solver())
+
+    @cached_property
+    def statistic_modules(self) -> dict[str, ModuleType]:
+        """For each declared statistic a generated module whose ``risk`` is its mean."""
+        names = [name for name, _ in self.model.declared_statistics]
+        programs = {name: lower_sized(self.model, self.formulas.statistic(name)) for name in names}
+        return {name: load_module(render(program)) for name, program in programs.items()}
 
     @cached_property
     def source(self) -> str:
@@ -80,6 +94,11 @@ class SizedDerivation:
     def module(self) -> ModuleType:
         """The generated module, loaded."""
         return load_module(self.source)
+
+    @cached_property
+    def trained_module(self) -> ModuleType:
+        """A generated module with the derivatives in the trained scalars alone: fast, where only they are needed."""
+        return load_module(render(lower_sized(self.model, self.formulas.only("trained"))))
 
     def arguments(
         self, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
@@ -130,19 +149,36 @@ class SizedDerivation:
         self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
     ) -> NDArray[np.float64]:
         """h(B) for overlaps of shape (..., n, n); the result has shape (...)."""
-        return self._call("risk", B, parameters, sizes)
+        return self._call(self.module.risk, B, parameters, sizes)
+
+    def statistic_at(
+        self,
+        name: str,
+        B: ArrayLike,
+        parameters: Mapping[Any, Any] | None = None,
+        sizes: Mapping[Any, int] | None = None,
+    ) -> NDArray[np.float64]:
+        """E[g] of a declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+
+        Raises
+        ------
+        DeclarationError
+            For a name that the model does not declare, or overlaps of another shape.
+        """
+        modelstatistics.check_known(name, self.model)
+        return self._call(self.statistic_modules[name].risk, B, parameters, sizes)
 
     def gradient_at(
         self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
     ) -> NDArray[np.float64]:
         """Dh[:, :l] for overlaps of shape (..., n, n); the result has shape (..., n, l)."""
-        return self._call("gradient", B, parameters, sizes)
+        return self._call(self.module.gradient, B, parameters, sizes)
 
     def fisher_at(
         self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
     ) -> NDArray[np.float64]:
         """I(B) for overlaps of shape (..., n, n); the result has shape (..., l, l)."""
-        return self._call("fisher", B, parameters, sizes)
+        return self._call(self.module.fisher, B, parameters, sizes)
 
     def trained_gradient_at(
         self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
@@ -159,10 +195,14 @@ class SizedDerivation:
                 f"{self.model.name} has no trained scalars",
                 remedy="declare them with hd.Trained, or ask for gradient_at",
             )
-        return self._call("trained_gradient", B, parameters, sizes)
+        return self._call(self.module.trained_gradient, B, parameters, sizes)
 
     def _call(
-        self, name: str, B: ArrayLike, parameters: Mapping[Any, Any] | None, sizes: Mapping[Any, int] | None
+        self,
+        function: Callable[..., Any],
+        B: ArrayLike,
+        parameters: Mapping[Any, Any] | None,
+        sizes: Mapping[Any, int] | None,
     ) -> NDArray[np.float64]:
         explicit = self.model.at(sizes)
         size = explicit.n_student + explicit.n_teacher
@@ -173,10 +213,10 @@ class SizedDerivation:
             )
         if not np.all(np.isfinite(overlaps)):
             raise DeclarationError("B contains NaN or infinity", remedy="give finite overlaps")
-        result: NDArray[np.float64] = getattr(self.module, name)(overlaps, **self.arguments(parameters, sizes))
+        result: NDArray[np.float64] = function(overlaps, **self.arguments(parameters, sizes))
         if not np.all(np.isfinite(result)):
             raise DeclarationError(
-                f"{name} is not finite at some of these overlaps",
+                f"{function.__name__} is not finite at some of these overlaps",
                 remedy="the formula is singular there; see the derivation for where it holds",
             )
         return result

@@ -11,7 +11,7 @@ from ...model import Model
 from .formulas import Quantity, SizedFormulas
 from .kernels import Call
 
-__all__ = ["latex_block", "risk", "sides", "text"]
+__all__ = ["latex_block", "risk", "sides", "statistic", "text"]
 
 _OVERLAPS = sp.IndexedBase("B", real=True)
 _LETTERS = "ijklmnpq"
@@ -19,7 +19,12 @@ _LETTERS = "ijklmnpq"
 
 def risk(model: Model, formulas: SizedFormulas) -> Expr:
     """The risk as sums over units of kernels, functions K1, K2, ... of entries of the overlaps."""
-    quantities = [q for q in formulas.quantities if q.name == "risk"]
+    return statistic("risk", model, formulas)
+
+
+def statistic(name: str, model: Model, formulas: SizedFormulas) -> Expr:
+    """The same of a declared statistic."""
+    quantities = [q for q in formulas.quantities if q.name == name]
     return sp.Add(*(_expr(call, model) for q in quantities for call in q.calls))
 
 
@@ -56,8 +61,8 @@ def sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
     names = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}
     own = _indices(1 if quantity.diagonal else len(quantity.members))
     places = [_place(m, own[0] if quantity.diagonal else own[k], model) for k, m in enumerate(quantity.members)]
-    base = sp.IndexedBase(names[quantity.name], real=True)
-    left = base[tuple(places)] if places else sp.Symbol(names[quantity.name])
+    letter = names.get(quantity.name, quantity.name)
+    left = sp.IndexedBase(letter, real=True)[tuple(places)] if places else sp.Symbol(letter)
     right = sp.Add(*(_expr(call, model) for call in quantity.calls))
     return left, right
 

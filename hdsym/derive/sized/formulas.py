@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...cas import Expr, sp
+from ...errors import ExpectationError
 from ...expectation.engine import Engine
 from ...expectation.expectation import Expectation
+from ...expectation.rules.quasi import quasi_integrals
 from ...model import Model
 from .calculus import Block, blocks
 from .kernels import Call, Kernel, Kernels
@@ -23,7 +25,7 @@ class Quantity:
     Attributes
     ----------
     name:
-        "risk", "gradient", "fisher" or "trained".
+        "risk", "gradient", "fisher", "trained", or the name of a statistic.
     members:
         Whose units rows and columns run over.
     diagonal:
@@ -45,6 +47,18 @@ class SizedFormulas:
     kernels: tuple[Kernel, ...]
     quantities: tuple[Quantity, ...]
 
+    def solver(self) -> SizedFormulas:
+        """What the generated solver computes: all but the statistics."""
+        return self.only(*_SOLVER)
+
+    def only(self, *names: str) -> SizedFormulas:
+        """The quantities of these names."""
+        return _trimmed(self.kernels, [q for q in self.quantities if q.name in names])
+
+    def statistic(self, name: str) -> SizedFormulas:
+        """The mean of a declared statistic, in the place of the risk."""
+        return _trimmed(self.kernels, [replace(q, name="risk") for q in self.quantities if q.name == name])
+
     def all(self) -> Iterator[tuple[str, Expectation]]:
         """Name and expectation of every kernel: kernel 1, kernel 2, ..."""
         for number, kernel in enumerate(self.kernels, start=1):
@@ -54,11 +68,25 @@ class SizedFormulas:
 def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
     """Derive the kernels of `model`; raises as :func:`hdsym.derive` does."""
     kernels = Kernels(Engine(policy), model.noise)
-    quantities = [_quantity(block, kernels) for block in blocks(model)]
+    found = _trimmed(kernels.found, [_quantity(block, kernels) for block in blocks(model)])
+    for name, entry in found.only("gradient", "fisher", "trained").all():
+        if quasi_integrals(entry.expr):
+            raise ExpectationError(
+                f"{name} of the right-hand side, E[{entry.integrand}], needs more dimensions than quadrature serves",
+                remedy="choose the widths (model.at(K=3)), or an activation with a closed form",
+            )
+    return found
+
+
+_SOLVER = ("risk", "gradient", "fisher", "trained")
+
+
+def _trimmed(kernels: Sequence[Kernel], quantities: Sequence[Quantity]) -> SizedFormulas:
+    """Without the kernels that nothing calls."""
     used = sorted({call.kernel for q in quantities for call in q.calls if call.kernel is not None})
     number: dict[int | None, int | None] = {old: new for new, old in enumerate(used)} | {None: None}
     return SizedFormulas(
-        tuple(kernels.found[k] for k in used),
+        tuple(kernels[k] for k in used),
         tuple(
             replace(q, calls=tuple(replace(call, kernel=number[call.kernel]) for call in q.calls)) for q in quantities
         ),

@@ -96,15 +96,17 @@ class Units:
     _symbols: dict[tuple[Any, Index], Symbol] = field(default_factory=dict)
     _fixed: dict[Symbol, Index] = field(default_factory=dict)
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
+    _where: str = "loss"
 
-    def terms(self, expr: Expr) -> list[UnitTerm]:
-        """`expr` as a list of terms.
+    def terms(self, expr: Expr, where: str = "loss") -> list[UnitTerm]:
+        """`expr`, the loss or what `where` says, as a list of terms.
 
         Raises
         ------
         DeclarationError
             If a sum over units stands inside a function, where no expansion exists.
         """
+        self._where = where
         return self._expand(expr, {})
 
     def within(self, term: UnitTerm, body: Expr) -> list[UnitTerm]:
@@ -141,9 +143,9 @@ class Units:
         if isinstance(expr, sp.Sum):
             return self._sum(expr, scope)
         raise DeclarationError(
-            f"the sum over units in {expr} stands inside a function that is no polynomial",
-            remedy="hdsym derives losses that are polynomials of sums over units, such as (y - Sum(...))**2 / 2, for "
-            "every width; for others choose the widths: model.at(K=3)",
+            f"the sum over units in {expr}, in the {self._where}, stands inside a function that is no polynomial",
+            remedy="hdsym derives polynomials of sums over units, such as (y - Sum(...))**2 / 2, for every width; for "
+            "others choose the widths: model.at(K=3)",
         )
 
     def _product(self, factors: Sequence[Expr], scope: Mapping[Symbol, Index]) -> list[UnitTerm]:

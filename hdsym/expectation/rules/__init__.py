@@ -14,6 +14,7 @@ from .moments import MOMENTS
 from .numerical import NUMERICAL
 from .parity import PARITY
 from .plackett import PLACKETT
+from .quasi import QUASI
 from .signs import SIGNS
 from .stein import STEIN
 from .tilt import TILT
@@ -23,7 +24,7 @@ from .variables import VARIABLES
 EXACT: tuple[Rule, ...] = (DELTA, TILT, CERTAIN, PARITY, MOMENTS, TRIGONOMETRIC, SIGNS, VARIABLES, STEIN)
 """Exact rules in order. The error-function rule is applied by the engine, which must look ahead for it."""
 
-INTEGRALS: tuple[Rule, ...] = (PLACKETT, CONDITIONAL, NUMERICAL)
+INTEGRALS: tuple[Rule, ...] = (PLACKETT, CONDITIONAL, NUMERICAL, QUASI)
 """Rules that leave an integral, the special ones first; the last always applies."""
 
-__all__ = ["EXACT", "INTEGRALS", "NUMERICAL"]
+__all__ = ["EXACT", "INTEGRALS", "NUMERICAL", "QUASI"]

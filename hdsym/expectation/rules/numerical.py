@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from ...cas import Expr, Symbol, sp
-from ...errors import ExpectationError
 from ..gaussian import Form, Gaussian, tidy
 from ..integral import GaussianIntegral, integration_variables
 from ..rule import Reduction, Rule
-from ..separate import LARGEST_BLOCK, separated
+from ..separate import separated
 from ..terms import Term
 from .span import Direction, independent, opaque_forms
 
-__all__ = ["NUMERICAL", "integral_of"]
+__all__ = ["NUMERICAL", "integral_of", "within"]
 
 MAX_DIMENSION, MAX_KINKED = 4, 3
-"""Beyond, an integrand must separate into two factors of up to three variables each (Mehler's formula)."""
+"""Beyond, an integrand must separate into two factors of up to three variables each (Mehler's formula).
+
+What is left goes to quasi-Monte Carlo (:mod:`.quasi`).
+"""
 
 
 def _apply(term: Term, gaussian: Gaussian) -> Reduction | None:
     """An integral over as few Gaussian variables as the signs and opaque factors need."""
-    return Reduction(value=term.coefficient * integral_of(term, gaussian), exact=False)
+    value = integral_of(term, gaussian)
+    if not all(within(node.integrand, node.variables) for node in value.atoms(GaussianIntegral)):
+        return None
+    return Reduction(value=term.coefficient * value, exact=False)
 
 
+@lru_cache(maxsize=256)
 def integral_of(term: Term, gaussian: Gaussian) -> Expr:
-    """The term, apart from its coefficient, as a :class:`GaussianIntegral`.
-
-    Raises
-    ------
-    ExpectationError
-        If it needs more dimensions than quadrature serves.
-    """
+    """The term, apart from its coefficient, as a :class:`GaussianIntegral`, in whatever dimension it needs."""
     kinks = _kinks(term, gaussian)
     axes = _axes(term, gaussian, kinks)
     dimension = len(axes)
@@ -46,22 +48,17 @@ def integral_of(term: Term, gaussian: Gaussian) -> Expr:
     integrand = body.xreplace(replacement)
     forms = [Form(axis, sp.S.Zero) for axis in axes]
     cov = sp.Matrix(dimension, dimension, lambda i, j: tidy(gaussian.cov_of(forms[i], forms[j])))
-    _check_dimension(integrand, variables, body)
     return GaussianIntegral(integrand, variables, [gaussian.mean_of(form) for form in forms], cov)
 
 
-def _check_dimension(integrand: Expr, variables: tuple[Symbol, ...], shown: Expr) -> None:
+def within(integrand: Expr, variables: tuple[Symbol, ...]) -> bool:
+    """Whether quadrature serves: three dimensions, four without kinks, six where the integrand separates."""
     dimension = len(variables)
-    if dimension <= MAX_KINKED or (dimension <= MAX_DIMENSION and not integrand.has(sp.sign, sp.Abs)):
-        return
-    if not integrand.has(sp.sign, sp.Abs) and separated(integrand, variables):
-        return
-    raise ExpectationError(
-        f"E[{shown}] needs an integral in {dimension} dimensions",
-        remedy=f"quadrature serves {MAX_KINKED} dimensions, {MAX_DIMENSION} without kinks, and {2 * LARGEST_BLOCK} "
-        "where the integrand separates into two factors; rewrite the model so that fewer preactivations enter "
-        "non-polynomially",
-    )
+    if dimension <= MAX_KINKED:
+        return True
+    if integrand.has(sp.sign, sp.Abs):
+        return False
+    return dimension <= MAX_DIMENSION or bool(separated(integrand, variables))
 
 
 def _kinks(term: Term, gaussian: Gaussian) -> list[Form]:

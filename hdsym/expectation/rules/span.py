@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from ...cas import Expr, Matrix, sp
 from ..gaussian import Form, Gaussian
@@ -80,11 +81,14 @@ def spanned(direction: Direction, others: Sequence[Direction]) -> bool:
     """Whether `direction` is a linear combination of `others` (identically in the parameters)."""
     if not others:
         return all(c == 0 for c in direction)
-    return bool(_rank([*others, direction]) == _rank(others))
+    return bool(_rank((*others, direction)) == _rank(tuple(others)))
 
 
-def _rank(directions: Sequence[Direction]) -> int:
+@lru_cache(maxsize=4096)
+def _rank(directions: tuple[Direction, ...]) -> int:
     matrix: Matrix = sp.Matrix([list(d) for d in directions])
+    if all(c.is_Rational for d in directions for c in d):
+        return int(sp.polys.matrices.DomainMatrix.from_Matrix(matrix).rank())  # fast: no search for zeros
     return int(matrix.rank(simplify=sp.cancel))
 
 

@@ -1,0 +1,88 @@
+"""Means along a solution: the risk, its excess, the declared statistics, and how exact they are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .derive.means import mean_at
+from .expectation.rules.quasi import quasi_integrals
+
+if TYPE_CHECKING:
+    from .model import Model
+    from .problem import Problem
+
+__all__ = ["Averages"]
+
+Float = NDArray[np.float64]
+
+_CHECKED = 8
+"""Times at which the quadrature is repeated with twice the nodes."""
+
+
+class Averages:
+    """What a time integration evaluates at the overlaps (..., n, n) and trained scalars (..., count) it has found."""
+
+    theory: Any
+    module: Any
+    model: Model
+    problem: Problem
+    parameters: dict[str, Any]
+
+    def _risk(self, overlaps: Float, trained: Float | None, refine: int = 1) -> Float:
+        """h(B), shape (...)."""
+        result: Float = self.module.risk(overlaps, **self.parameters, refine=refine)
+        return result
+
+    def _statistics(self, overlaps: Float, trained: Float | None, refine: int = 1) -> dict[str, Float]:
+        """E[g] of every declared statistic, shape (...)."""
+        values = self.model.parameter_values(self.problem.parameters)
+        size = self.model.n_student + self.model.n_teacher
+        return {name: mean_at(entry, overlaps, size, values, refine) for name, entry in self.theory.formulas.statistics}
+
+    def _excess(self, risk: Float, overlaps: Float, trained: Float | None) -> Float | None:
+        """Risk above that of X = X*; ``None`` where student and teacher have different numbers of directions."""
+        if self.model.n_student != self.model.n_teacher:
+            return None
+        return np.asarray(risk - self._risk(self._at_target(overlaps), None), dtype=np.float64)
+
+    def _at_target(self, overlaps: Float) -> Float:
+        """The overlaps of X = X*."""
+        students = self.model.n_student
+        block = overlaps[..., students:, students:]
+        return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
+
+    def _errors(self, overlaps: Float, trained: Float | None) -> dict[str, Any]:
+        """Largest changes, relative to the largest value, when the number of quadrature nodes is doubled.
+
+        Where averages over points enter the right-hand side, that of gradient and Fisher matrix is ``drift_error``.
+        """
+        chosen = np.unique(np.linspace(0, len(overlaps) - 1, _CHECKED).astype(int))
+        B, scalars = overlaps[chosen], None if trained is None else trained[chosen]
+        coarse, fine = ({}, {}) if self._exact_statistics() else (self._statistics(B, scalars, k) for k in (1, 2))
+        statistics = {name: 0.0 for name, _ in self.model.declared_statistics}
+        statistics |= {name: _change(coarse[name], fine[name]) for name in coarse}
+        exact = not self.theory.program.dimensions
+        risk = 0.0 if exact else _change(*(self._risk(B, scalars, refine=k) for k in (1, 2)))
+        found: dict[str, Any] = {"quadrature_error": risk}
+        if self._points():
+            found["drift_error"] = self._drift_error(B)
+        return found | ({"statistics_error": statistics} if statistics else {})
+
+    def _points(self) -> bool:
+        """Whether the right-hand side averages over points."""
+        entries = self.theory.formulas.solver()
+        return any(quasi_integrals(entry.expr) for name, entry in entries if name != "risk")
+
+    def _drift_error(self, overlaps: Float) -> float:
+        functions = (self.module.gradient, self.module.fisher)
+        return max(_change(*(f(overlaps, **self.parameters, refine=k) for k in (1, 2))) for f in functions)
+
+    def _exact_statistics(self) -> bool:
+        return all(entry.exact for _, entry in self.theory.formulas.statistics)
+
+
+def _change(coarse: Float, fine: Float) -> float:
+    return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))
