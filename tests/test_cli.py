@@ -199,7 +199,7 @@ runs = 8
 record = 6
 """
 SOFTMAX = """
-model = {zoo = "multiclass_logistic", classes = 3}
+model = {zoo = "multiclass_logistic", classes = 2}
 [problem]
 spectrum = {kind = "identity", d = 200}
 start = {kind = "random", norm = 0.5, cosine = 0.2, rng = 1}
@@ -230,6 +230,16 @@ def test_models_of_several_units_run_derive_and_export(name: str) -> None:
     assert "orthant probability" in derived.output or "quadrature" in derived.output
     exported = call("export", "several.toml")
     assert exported.output == Path("done/solver.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["committee", "multiclass_logistic"])
+def test_shipped_models_of_several_units_derive_and_export(name: str) -> None:
+    file = str(Path(hd.__file__).parent / "models" / f"{name}.toml")
+    derived = call("derive", file)
+    assert derived.exit_code == 0, derived.output
+    source = call("export", file).output
+    compile(source, "solver.py", "exec")
+    assert "(-y + Sum(" in source if name == "committee" else "x3" in source
 
 
 def test_export_gives_the_same_module_on_screen_and_in_a_file(tmp_path: Path) -> None:
