@@ -7,7 +7,8 @@ from typing import Any
 from ..cas import Expr, sp
 from ..ir.sized import KernelFunction, Member, SizedProgram
 from .layout import WIDTH, docstring, wrapped
-from .sized_terms import formula_lines, has_integrals, statements
+from .sized_sums import statements
+from .sized_terms import formula_lines, has_integrals
 from .statements import core, declared_code, expression, integration
 
 __all__ = ["context"]
@@ -37,9 +38,8 @@ def context(program: SizedProgram) -> dict[str, Any]:
         "risk_lines": [*_preamble(program), *risk],
         "drift_lines": [*_preamble(program), *drift],
         **_arguments(program),
-        "starts": ", ".join(
-            f"np.broadcast_to(np.asarray({m.name}, dtype=float), ({m.size},))" for m in program.trained
-        ),
+        "starts": ", ".join(f"_units({m.name}, {m.size})" for m in program.trained),
+        "fixed_units": [f"{m.name} = _units({m.name}, {m.size})" for m in program.arrays],
         "options": _options(program),
     }
 
@@ -164,7 +164,7 @@ def _meaning(kernel: KernelFunction) -> str:
 def _preamble(program: SizedProgram) -> list[str]:
     """Arrays of the right length from what was given: one number, or one for each unit."""
     members = (*program.arrays, *program.trained)
-    return [f"{m.name} = np.broadcast_to(np.asarray({m.name}, dtype=float), ({m.size},))" for m in members]
+    return [f"{m.name} = _units({m.name}, {m.size})" for m in members]
 
 
 def _formulas(program: SizedProgram) -> list[str]:
