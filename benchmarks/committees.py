@@ -45,7 +45,9 @@ def derivation() -> None:
 def right_hand_sides(theory: hd.derive.SizedDerivation) -> None:  # type: ignore[name-defined]
     for K in (2, 4, 8, 16, 32):
         B = overlaps(2 * K)
-        took = seconds(lambda B=B, K=K: theory.module._drift(B, K=K, M=K, v=1.0, a=1.0, noise_std=0.0))
+        rhs = theory.module.make_rhs([1.0], [1.0], B[None], lambda _: 0.5, K=K, M=K)
+        y = theory.module.pack(B[None], K=K, M=K)
+        took = seconds(lambda rhs=rhs, y=y: rhs(0.0, y), 5 if K > 8 else 200)
         print(
             f"erf, K = M = {K:2d}: {1e3 * took:8.2f} ms a right-hand side, {1e9 * took / tuples(K, K):6.1f} ns a tuple"
         )
@@ -68,7 +70,7 @@ def solves(theory: hd.derive.SizedDerivation) -> None:  # type: ignore[name-defi
 def widest(theory: hd.derive.SizedDerivation) -> None:  # type: ignore[name-defined]
     K, B = 64, overlaps(128)
     start = time.perf_counter()
-    theory.module._drift(B, K=K, M=K, v=1.0, a=1.0, noise_std=0.0)
+    theory.module.gradient(B, K=K, M=K)
     took = time.perf_counter() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
 
-from ..cas import Expr
+from ..cas import Expr, sp
 from ..ir.sized import KernelFunction, SizedProgram, SumBlock, SumCall
 from .layout import wrapped
 from .sized_terms import TARGETS, formula, has_integrals, index_names, place
@@ -15,10 +15,14 @@ from .statements import brackets, expression
 __all__ = ["statements"]
 
 
-def statements(program: SizedProgram, *quantities: str) -> list[str]:
-    """Code that adds up every term of these quantities, each under its formula; indices are listed when they change."""
+def statements(program: SizedProgram, *quantities: str) -> tuple[list[str], list[str]]:
+    """Code that adds up every term of these quantities: what does not depend on B, then the terms under their formulas.
+
+    Indices are listed when they change.
+    """
     writer = _Writer(program, [b for b in program.blocks if b.quantity in quantities])
-    return writer.written()
+    writer.write()
+    return writer.before.lines, writer.terms.lines
 
 
 @dataclass(frozen=True)
@@ -53,86 +57,19 @@ def _groups(program: SizedProgram, block: SumBlock) -> list[_Group]:
     return [_Group(block, tuple(calls), kernel) for calls, kernel in zip(found.values(), kernels, strict=True)]
 
 
-class _Writer:
-    """Collects the statements, and remembers which indices are listed and which values are known."""
+class _Lines:
+    """Statements, and which tuples the indices in them stand for."""
 
-    def __init__(self, program: SizedProgram, blocks: list[SumBlock]) -> None:
-        self.names = index_names(program)
-        self.groups = [group for block in blocks for group in _groups(program, block)]
-        values = [g for g in self.groups if g.kernel is not None and g.first.free and not g.summed]
-        texts = Counter(_call(group.kernel, group.calls, []) for group in values)
-        self.shared = {text: f"E{k}" for k, text in enumerate((t for t in texts if texts[t] > 1), start=1)}
-        self.known: set[str] = set()
-        self.bound: dict[str, str] = {}
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
         self.lines: list[str] = []
+        self.bound: dict[str, str] = {}
 
-    def written(self) -> list[str]:
-        for block, groups in groupby(self.groups, key=lambda group: group.block):
-            for group in groups:
-                self._group(group)
-            if block.mirrored or any(call.paired_free for call in block.calls):
-                self._mirror(block)
-        return self.lines
-
-    def _group(self, group: _Group) -> None:
-        """The statements that work out terms and add them to their quantity."""
-        several = len(group.calls) > 1
-        for k, call in enumerate(group.calls, start=1):
-            self.lines += [f"# {line}" for line in wrapped([formula(group.block, call, self.names)])]
-            if several:
-                self._list_summed(call)
-                self.lines.append(f"c{k} = {_product(call.coefficient, self._inner(call))}")
-        self._list_free(group.first)
-        if several:
-            weights, coefficient = [f"c{k}" for k in range(1, len(group.calls) + 1)], None
-        else:
-            self._list_summed(group.first)
-            inner = self._inner(group.first)
-            weights, coefficient = [" * ".join(inner)] if inner else [], group.first.coefficient
-        factors = [text for k in range(group.first.free) for text in self._weights(group.first, k)]
-        factors += self._values(group, weights)
-        self._add(group, " * ".join(factors) if coefficient is None else _product(coefficient, factors))
-
-    def _values(self, group: _Group, weights: list[str]) -> list[str]:
-        """The sum, or the values of a kernel; what another term has too is worked out once."""
-        if group.kernel is None:
-            return [f"np.sum({weights[0]})"] if weights else []
-        text = _call(group.kernel, group.calls, weights)
-        name = self.shared.get(text)
-        if name is None:
-            return [text + "[0]" * (group.first.free == 0)]
-        if name not in self.known:
-            self.lines.append(f"{name} = {text}")
-            self.known.add(name)
-        return [name]
-
-    def _add(self, group: _Group, value: str) -> None:
-        call, block = group.first, group.block
-        if block.quantity == "risk":
-            self.lines.append(f"total += {value}")
-        elif block.quantity == "trained":
-            self.lines.append(f"T[{place(block.offsets[0], self.names[0])}] += {value}")
-        else:
-            second = 0 if block.diagonal else call.free - 1
-            self.lines.append(f"{self._entry(block, 0, second)} += {value}")
-
-    def _entry(self, block: SumBlock, first: int, second: int, *, turned: bool = False) -> str:
-        own = [place(block.offsets[0], self.names[first]), place(block.offsets[1], self.names[second])]
-        return f"{TARGETS[block.quantity]}[{', '.join(reversed(own) if turned else own)}]"
-
-    def _mirror(self, block: SumBlock) -> None:
-        """By symmetry: the entries below the diagonal, or the block on its other side."""
-        call = next(call for call in block.calls if block.mirrored or call.paired_free)
-        self._list_free(call)
-        self.lines.append(f"{self._entry(block, 0, 1, turned=True)} = {self._entry(block, 0, 1)}  # by symmetry")
-
-    # ---- indices and weights
-
-    def _list_free(self, call: SumCall) -> None:
+    def list_free(self, call: SumCall) -> None:
         if call.free:
             self._list(self.names[: call.free], "_", _free(call))
 
-    def _list_summed(self, call: SumCall) -> None:
+    def list_summed(self, call: SumCall) -> None:
         if len(call.sizes) > call.free:
             self._list(self.names[call.free : len(call.sizes)], "n", _summed(call))
 
@@ -144,10 +81,100 @@ class _Writer:
             self.lines.append(text)
             self.bound |= dict.fromkeys(targets, text)
 
-    def _inner(self, call: SumCall) -> list[str]:
-        """Factors that are summed over: how often a tuple counts, and its weights."""
+
+class _Writer:
+    """Writes what does not depend on B, numbered c1, c2, ..., and the terms."""
+
+    def __init__(self, program: SizedProgram, blocks: list[SumBlock]) -> None:
+        self.names = index_names(program)
+        self.groups = [group for block in blocks for group in _groups(program, block)]
+        values = [g for g in self.groups if g.kernel is not None and g.first.free and not g.summed]
+        texts = Counter(_call(group.kernel, group.calls, []) for group in values)
+        self.shared = {text: f"E{k}" for k, text in enumerate((t for t in texts if texts[t] > 1), start=1)}
+        self.known: set[str] = set()
+        self.before, self.terms = _Lines(self.names), _Lines(self.names)
+        self.constants: dict[tuple[str, ...], str] = {}
+
+    def write(self) -> None:
+        for block, groups in groupby(self.groups, key=lambda group: group.block):
+            for group in groups:
+                self._group(group)
+            if block.mirrored or any(call.paired_free for call in block.calls):
+                self._mirror(block)
+
+    def _group(self, group: _Group) -> None:
+        """The statements that work out terms and add them to their quantity."""
+        weights = [weight for weight in (self._weight(group, call) for call in group.calls) if weight]
+        if len(weights) > 1:
+            weights = [self._constant(f"np.concatenate({brackets(weights)})")]
+        factor = self._factor(group, weights)
+        for call in group.calls:
+            self.terms.lines += [f"# {line}" for line in wrapped([formula(group.block, call, self.names)])]
+        self.terms.list_free(group.first)
+        self._add(group, factor + self._value(group, weights))
+
+    def _factor(self, group: _Group, weights: list[str]) -> str:
+        """What stands before the kernel, with what follows it: a constant and a product sign, a sign, nothing."""
+        call = group.first
+        coefficient = call.coefficient if len(group.calls) == 1 else sp.S.One
+        factors = [text for k in range(call.free) for text in self._weights(call, k)]
+        if group.kernel is None:
+            factors += [f"np.sum({weight})" for weight in weights]
+        elif not factors and abs(coefficient) == 1:
+            return "" if coefficient == 1 else "-"
+        self.before.list_free(call)
+        name = self._constant(_product(coefficient, factors), self.before.bound[self.names[0]] if call.free else "")
+        return name if group.kernel is None else f"{name} * "
+
+    def _weight(self, group: _Group, call: SumCall) -> str:
+        """What is summed over beside the kernel: how often a tuple counts, its weights; nothing without a sum."""
         indices = range(call.free, len(call.sizes))
-        return ["n"] * bool(indices) + [text for k in indices for text in self._weights(call, k)]
+        if not indices:
+            return "" if len(group.calls) == 1 else self._constant(f"np.array([{expression(call.coefficient)}])")
+        self.before.list_summed(call)
+        factors = ["n", *(text for k in indices for text in self._weights(call, k))]
+        coefficient = sp.S.One if len(group.calls) == 1 else call.coefficient
+        return self._constant(_product(coefficient, factors), self.before.bound["n"])
+
+    def _constant(self, value: str, *bound: str) -> str:
+        """The name of a value that does not depend on B; the same value, with indices bound alike, has one name."""
+        key = (value, *bound)
+        if key not in self.constants:
+            self.constants[key] = f"c{len(self.constants) + 1}"
+            self.before.lines.append(f"{self.constants[key]} = {value}")
+        return self.constants[key]
+
+    def _value(self, group: _Group, weights: list[str]) -> str:
+        """The sum, or the values of a kernel; what another term has too is worked out once."""
+        if group.kernel is None:
+            return ""
+        text = _call(group.kernel, group.calls, weights)
+        name = self.shared.get(text)
+        if name is None:
+            return text + "[0]" * (group.first.free == 0)
+        if name not in self.known:
+            self.terms.lines.append(f"{name} = {text}")
+            self.known.add(name)
+        return name
+
+    def _add(self, group: _Group, value: str) -> None:
+        call, block = group.first, group.block
+        if block.quantity == "risk":
+            self.terms.lines.append(f"total += {value}")
+        elif block.quantity == "trained":
+            self.terms.lines.append(f"T[{place(block.offsets[0], self.names[0])}] += {value}")
+        else:
+            second = 0 if block.diagonal else call.free - 1
+            self.terms.lines.append(f"{self._entry(block, 0, second)} += {value}")
+
+    def _entry(self, block: SumBlock, first: int, second: int, *, turned: bool = False) -> str:
+        own = [place(block.offsets[0], self.names[first]), place(block.offsets[1], self.names[second])]
+        return f"{TARGETS[block.quantity]}[{', '.join(reversed(own) if turned else own)}]"
+
+    def _mirror(self, block: SumBlock) -> None:
+        """By symmetry: the entries below the diagonal, or the block on its other side."""
+        self.terms.list_free(next(call for call in block.calls if block.mirrored or call.paired_free))
+        self.terms.lines.append(f"{self._entry(block, 0, 1, turned=True)} = {self._entry(block, 0, 1)}  # by symmetry")
 
     def _weights(self, call: SumCall, index: int) -> list[str]:
         return [

@@ -239,98 +239,119 @@ def kernel_4(B11: Any, B12: Any, B13: Any, B14: Any, B22: Any, B23: Any, B24: An
     )
 
 
-def _risk(
-    B: Array, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
-) -> float:
-    """h(B) for one matrix of overlaps."""
-    total = 0.0
+def _risk_of(
+    *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
+) -> Callable[[Array], float]:
+    """h as a function of one matrix of overlaps; weights and coefficients of its terms are worked out here, once."""
     a = _units(a, M)
     v = _units(v, K)
-    # h += noise_std**2/2
-    total += noise_std**2 / 2.0
-    # h += 1/2 sum_{i,j} a[i] a[j] kernel_1(B[K + i, K + j])
+    c1 = noise_std**2 / 2.0
     (i, j), n = _tuples((M, M), True)
-    c1 = 1 / 2 * n * a[i] * a[j]
-    # h += -sum_{i,j} a[i] v[j] kernel_1(B[K + i, j])
+    c2 = 1 / 2 * n * a[i] * a[j]
     (i, j), n = _tuples((M, K), False)
-    c2 = -n * a[i] * v[j]
-    # h += 1/2 sum_{i,j} v[i] v[j] kernel_1(B[i, j])
+    c3 = -n * a[i] * v[j]
     (i, j), n = _tuples((K, K), True)
-    c3 = 1 / 2 * n * v[i] * v[j]
-    total += _kernel_sum(
-        kernel_1,
-        B,
-        ((), False),
-        ((((K, 0), (K, 1)), ((M, M), True)), (((K, 0), (0, 1)), ((M, K), False)), (((0, 0), (0, 1)), ((K, K), True))),
-        c1,
-        c2,
-        c3,
-    )[0]
-    return float(total)
+    c4 = 1 / 2 * n * v[i] * v[j]
+    c5 = np.concatenate((c2, c3, c4))
+
+    def value(B: Array) -> float:
+        total = 0.0
+        # h += noise_std**2/2
+        total += c1
+        # h += 1/2 sum_{i,j} a[i] a[j] kernel_1(B[K + i, K + j])
+        # h += -sum_{i,j} a[i] v[j] kernel_1(B[K + i, j])
+        # h += 1/2 sum_{i,j} v[i] v[j] kernel_1(B[i, j])
+        total += _kernel_sum(
+            kernel_1,
+            B,
+            ((), False),
+            (
+                (((K, 0), (K, 1)), ((M, M), True)),
+                (((K, 0), (0, 1)), ((M, K), False)),
+                (((0, 0), (0, 1)), ((K, K), True)),
+            ),
+            c5,
+        )[0]
+        return float(total)
+
+    return value
 
 
-def _drift(
-    B: Array, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
-) -> tuple[Array, ...]:
-    """H = Dh[:, :l] (n, l), the Fisher matrix F (l, l), and T = E[d_theta f] (scalars,), for one B."""
-    H, F = np.zeros((K + M, K)), np.zeros((K, K))
-    T = np.zeros(K)
+def _drift_of(
+    *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
+) -> Callable[[Array], tuple[Array, ...]]:
+    """H = Dh[:, :l] (n, l), the Fisher matrix F (l, l), and T = E[d_theta f] (scalars,), of one B: as for h."""
     a = _units(a, M)
     v = _units(v, K)
-    # H[i, j] += 1/pi v[i] v[j] kernel_2(B[i, j])
     (i, j), _ = _tuples((K, K), True)
-    E1 = _kernel_sum(kernel_2, B, ((K, K), True), ((((0, 0), (0, 1)), ((), False)),))
-    H[i, j] += 1.0 / np.pi * v[i] * v[j] * E1
-    H[j, i] = H[i, j]  # by symmetry
-    # H[i, i] += sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] a[j] kernel_3(B[K + j, i])
+    c1 = 1.0 / np.pi * v[i] * v[j]
     (j,), n = _tuples((M,), False)
-    c1 = np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * n * a[j]
-    # H[i, i] += -sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] v[j] kernel_3(B[j, i])
+    c2 = np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * n * a[j]
     (j,), n = _tuples((K,), False)
-    c2 = -np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * n * v[j]
+    c3 = -np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * n * v[j]
+    c4 = np.concatenate((c2, c3))
     (i,), _ = _tuples((K,), False)
-    H[i, i] += v[i] * _kernel_sum(
-        kernel_3, B, ((K,), False), ((((K, 1), (0, 0)), ((M,), False)), (((0, 1), (0, 0)), ((K,), False))), c1, c2
-    )
-    # H[K + i, j] += -1/pi a[i] v[j] kernel_2(B[K + i, j])
+    c5 = v[i]
     (i, j), _ = _tuples((M, K), False)
-    H[K + i, j] += -1.0 / np.pi * a[i] * v[j] * _kernel_sum(
-        kernel_2, B, ((M, K), False), ((((K, 0), (0, 1)), ((), False)),)
-    )
-    # F[i, j] += 2*noise_std**2/pi v[i] v[j] kernel_2(B[i, j])
+    c6 = -1.0 / np.pi * a[i] * v[j]
     (i, j), _ = _tuples((K, K), True)
-    F[i, j] += 2.0 * noise_std**2 / np.pi * v[i] * v[j] * E1
-    # F[i, j] += 2/pi sum_{k,m} v[i] v[j] a[k] a[m] kernel_4(B[K + k, K + m, i, j])
+    c7 = 2.0 * noise_std**2 / np.pi * v[i] * v[j]
     (k, m), n = _tuples((M, M), True)
-    c1 = 2.0 / np.pi * n * a[k] * a[m]
-    # F[i, j] += -4/pi sum_{k,m} v[i] v[j] a[k] v[m] kernel_4(B[K + k, m, i, j])
+    c8 = 2.0 / np.pi * n * a[k] * a[m]
     (k, m), n = _tuples((M, K), False)
-    c2 = -4.0 / np.pi * n * a[k] * v[m]
-    # F[i, j] += 2/pi sum_{k,m} v[i] v[j] v[k] v[m] kernel_4(B[k, m, i, j])
+    c9 = -4.0 / np.pi * n * a[k] * v[m]
     (k, m), n = _tuples((K, K), True)
-    c3 = 2.0 / np.pi * n * v[k] * v[m]
-    F[i, j] += v[i] * v[j] * _kernel_sum(
-        kernel_4,
-        B,
-        ((K, K), True),
-        (
-            (((K, 2), (K, 3), (0, 0), (0, 1)), ((M, M), True)),
-            (((K, 2), (0, 3), (0, 0), (0, 1)), ((M, K), False)),
-            (((0, 2), (0, 3), (0, 0), (0, 1)), ((K, K), True)),
-        ),
-        c1,
-        c2,
-        c3,
-    )
-    F[j, i] = F[i, j]  # by symmetry
-    # T[i] += -sum_{j} a[j] kernel_1(B[K + j, i])
-    (i,), _ = _tuples((K,), False)
+    c10 = 2.0 / np.pi * n * v[k] * v[m]
+    c11 = np.concatenate((c8, c9, c10))
+    c12 = v[i] * v[j]
     (j,), n = _tuples((M,), False)
-    T[i] += -_kernel_sum(kernel_1, B, ((K,), False), ((((K, 1), (0, 0)), ((M,), False)),), n * a[j])
-    # T[i] += sum_{j} v[j] kernel_1(B[i, j])
+    c13 = n * a[j]
     (j,), n = _tuples((K,), False)
-    T[i] += _kernel_sum(kernel_1, B, ((K,), False), ((((0, 0), (0, 1)), ((K,), False)),), n * v[j])
-    return H, F, T
+    c14 = n * v[j]
+
+    def drift(B: Array) -> tuple[Array, ...]:
+        H, F = np.zeros((K + M, K)), np.zeros((K, K))
+        T = np.zeros(K)
+        # H[i, j] += 1/pi v[i] v[j] kernel_2(B[i, j])
+        (i, j), _ = _tuples((K, K), True)
+        E1 = _kernel_sum(kernel_2, B, ((K, K), True), ((((0, 0), (0, 1)), ((), False)),))
+        H[i, j] += c1 * E1
+        H[j, i] = H[i, j]  # by symmetry
+        # H[i, i] += sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] a[j] kernel_3(B[K + j, i])
+        # H[i, i] += -sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] v[j] kernel_3(B[j, i])
+        (i,), _ = _tuples((K,), False)
+        H[i, i] += c5 * _kernel_sum(
+            kernel_3, B, ((K,), False), ((((K, 1), (0, 0)), ((M,), False)), (((0, 1), (0, 0)), ((K,), False))), c4
+        )
+        # H[K + i, j] += -1/pi a[i] v[j] kernel_2(B[K + i, j])
+        (i, j), _ = _tuples((M, K), False)
+        H[K + i, j] += c6 * _kernel_sum(kernel_2, B, ((M, K), False), ((((K, 0), (0, 1)), ((), False)),))
+        # F[i, j] += 2*noise_std**2/pi v[i] v[j] kernel_2(B[i, j])
+        (i, j), _ = _tuples((K, K), True)
+        F[i, j] += c7 * E1
+        # F[i, j] += 2/pi sum_{k,m} v[i] v[j] a[k] a[m] kernel_4(B[K + k, K + m, i, j])
+        # F[i, j] += -4/pi sum_{k,m} v[i] v[j] a[k] v[m] kernel_4(B[K + k, m, i, j])
+        # F[i, j] += 2/pi sum_{k,m} v[i] v[j] v[k] v[m] kernel_4(B[k, m, i, j])
+        F[i, j] += c12 * _kernel_sum(
+            kernel_4,
+            B,
+            ((K, K), True),
+            (
+                (((K, 2), (K, 3), (0, 0), (0, 1)), ((M, M), True)),
+                (((K, 2), (0, 3), (0, 0), (0, 1)), ((M, K), False)),
+                (((0, 2), (0, 3), (0, 0), (0, 1)), ((K, K), True)),
+            ),
+            c11,
+        )
+        F[j, i] = F[i, j]  # by symmetry
+        # T[i] += -sum_{j} a[j] kernel_1(B[K + j, i])
+        (i,), _ = _tuples((K,), False)
+        T[i] += -_kernel_sum(kernel_1, B, ((K,), False), ((((K, 1), (0, 0)), ((M,), False)),), c13)
+        # T[i] += sum_{j} v[j] kernel_1(B[i, j])
+        T[i] += _kernel_sum(kernel_1, B, ((K,), False), ((((0, 0), (0, 1)), ((K,), False)),), c14)
+        return H, F, T
+
+    return drift
 
 
 def _each(B: ArrayLike, f: Callable[[Array], Any], *shape: int) -> Array:
@@ -345,28 +366,31 @@ def risk(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """h(B) = E f, shape (...) for B of shape (..., n, n). `refine` multiplies quadrature nodes."""
-    return _each(B, lambda matrix: _risk(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine))
+    return _each(B, _risk_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine))
 
 
 def gradient(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """H = Dh[:, :l], shape (..., n, l): B_ab and B_ba count as separate entries."""
-    return _each(B, lambda matrix: _drift(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)[0], K + M, K)
+    drift = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)
+    return _each(B, lambda matrix: drift(matrix)[0], K + M, K)
 
 
 def fisher(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """F = I(B) = E[(grad_x f)(grad_x f)'], shape (..., l, l)."""
-    return _each(B, lambda matrix: _drift(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)[1], K, K)
+    drift = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)
+    return _each(B, lambda matrix: drift(matrix)[1], K, K)
 
 
 def trained_gradient(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """T = E[d_theta f], shape (..., number of trained scalars)."""
-    return _each(B, lambda matrix: _drift(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)[2], K)
+    drift = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)
+    return _each(B, lambda matrix: drift(matrix)[2], K)
 
 
 def pack(G: ArrayLike, theta: ArrayLike, *, K: int, M: int) -> Array:
@@ -409,7 +433,7 @@ def make_rhs(
     students, n = K, K + M
     shape = (lam.size, students, n)
     damping = np.where(np.arange(n) < students, 2.0, 1.0)
-    drift, diffusion = -2.0 * lam[:, None, None], (lam * rho)[:, None, None] / batch
+    pull, diffusion = -2.0 * lam[:, None, None], (lam * rho)[:, None, None] / batch
     a = _units(a, M)
 
     def rhs(t: float, y: Array) -> Array:
@@ -418,10 +442,11 @@ def make_rhs(
         G = G0.copy()
         G[:, :students] = rows
         G[:, students:, :students] = rows[:, :, students:].swapaxes(1, 2)
-        H, F, T = _drift((lam @ G.reshape(lam.size, -1)).reshape(n, n), K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])
+        B = (lam @ G.reshape(lam.size, -1)).reshape(n, n)
+        H, F, T = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])(B)
         flow = H.T @ G  # H' G, the rows of students; G H is its transpose, and adds to their block alone
         flow[:, :, :students] += flow[:, :, :students].swapaxes(1, 2).copy()
-        dG: Array = (gamma * drift) * flow
+        dG: Array = (gamma * pull) * flow
         if delta:
             dG -= gamma * delta * damping * rows
         dG[:, :, :students] += (gamma**2 * diffusion) * F
@@ -478,7 +503,7 @@ def solve(
     overlaps = np.einsum("m,tmij->tij", np.asarray(lam, dtype=float), G)
     with np.errstate(all="ignore"):
         values = [
-            _risk(B, K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])
+            _risk_of(K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])(B)
             for B, theta in zip(overlaps, trained, strict=True)
         ]
     return {"t": times, "overlaps": overlaps, "gram": G.sum(axis=1), "risk": np.array(values), "trained": trained}
