@@ -46,10 +46,10 @@ class Averages:
         """Risk above that of X = X*; ``None`` where student and teacher have different numbers of directions."""
         if self.model.n_student != self.model.n_teacher:
             return None
-        return np.asarray(risk - self._risk(self._at_target(overlaps), None), dtype=np.float64)
+        return np.asarray(risk - self._risk(self._at_target(overlaps[:1]), None), dtype=np.float64)
 
     def _at_target(self, overlaps: Float) -> Float:
-        """The overlaps of X = X*."""
+        """The overlaps of X = X*; those of the teachers never change."""
         students = self.model.n_student
         block = overlaps[..., students:, students:]
         return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)

@@ -123,11 +123,11 @@ def export(source: str, output: Path | None) -> None:
 @_reported
 def zoo(name: str | None) -> None:
     """List the models that come with hdsym, or show one."""
-    from .zoo import MODELS
+    from .zoo import ZOO
 
     if name is None:
-        width = max(map(len, MODELS))
-        for key, make in sorted(MODELS.items()):
+        width = max(map(len, ZOO))
+        for key, make in sorted(ZOO.items()):
             first = (make.__doc__ or "").strip().splitlines()[0]
             click.echo(f"{key:<{width}}  {first.split('; ')[0].rstrip('.')}")
         return
@@ -135,8 +135,11 @@ def zoo(name: str | None) -> None:
     click.echo(model.name)
     for title, value in (("loss", model.loss), ("link", model.link), ("noise", model.noise)):
         click.echo(f"  {title:<10} {'none' if value is None else value}")
-    defaults = ", ".join(f"{p.name} (default {p.default})" for p in model.parameters)
-    click.echo(f"  {'parameters':<10} {defaults or 'none'}")
+    for title, named in (("parameters", model.parameters), ("trained", model.trained)):
+        defaults = ", ".join(f"{p.name} (default {p.default})" for p in named)
+        click.echo(f"  {title:<10} {defaults or 'none'}")
+    if model.sized:
+        click.echo(f"  {'sizes':<10} {', '.join(size.name for size in model.sizes)}")
     for reference in model.references:
         click.echo(f"  {'reference':<10} {reference}")
     click.echo(f'\nin a model file: model = {{zoo = "{name}"}}')
@@ -145,10 +148,10 @@ def zoo(name: str | None) -> None:
 def _read(source: str) -> Model:
     """The model of a file, or of the zoo if the source is one of its names and no file."""
     from .modelfile import read_model
-    from .zoo import MODELS
+    from .zoo import ZOO
 
-    if source in MODELS and not Path(source).exists():
-        return MODELS[source]()
+    if source in ZOO and not Path(source).exists():
+        return ZOO[source]()
     return read_model(source)
 
 
@@ -156,10 +159,10 @@ def _zoo_model(name: str) -> Model:
     import difflib
 
     from .errors import DeclarationError
-    from .zoo import MODELS
+    from .zoo import ZOO
 
-    if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, n=1, cutoff=0.5)
+    if name not in ZOO:
+        near = difflib.get_close_matches(name, ZOO, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise DeclarationError(f"the zoo has no model {name!r}", remedy=f"{hint}it has: {', '.join(sorted(MODELS))}")
-    return MODELS[name]()
+        raise DeclarationError(f"the zoo has no model {name!r}", remedy=f"{hint}it has: {', '.join(sorted(ZOO))}")
+    return ZOO[name]()

@@ -15,7 +15,9 @@ from decimal import Decimal, InvalidOperation
 
 from .cas import Expr, sp
 from .errors import ParseError
+from .families import Family
 from .parse_pieces import FUNCTIONS, Piece, Refusal, constant, power, product, quotient, total
+from .parse_sums import SUM, Ranges, element, sum_range, summed, units_named
 
 __all__ = ["CONSTANTS", "MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "function_names", "parse_expression"]
 
@@ -29,7 +31,6 @@ CONSTANTS: dict[str, Expr] = {"pi": sp.pi, "E": sp.E}
 
 _REFUSED: dict[type[ast.AST], tuple[str, str]] = {
     ast.Attribute: ("attribute access", "write the function's plain name, e.g. exp(x)"),
-    ast.Subscript: ("indexing", "give each quantity a name of its own"),
     ast.Lambda: ("a lambda", "write the expression itself"),
     ast.Compare: ("a comparison", "write jumps with sign(...) or Heaviside(...)"),
     ast.BoolOp: ("a logical operator", "write jumps with sign(...) or Heaviside(...)"),
@@ -59,21 +60,22 @@ _OPERATORS: dict[type[ast.AST], str] = {
 
 def function_names() -> tuple[str, ...]:
     """Names of the functions an expression may call."""
-    return tuple(sorted(FUNCTIONS))
+    return tuple(sorted([*FUNCTIONS, SUM]))
 
 
 def parse_expression(text: str, names: Mapping[str, Expr] | None = None, *, where: str = "expression") -> Expr:
     """Turn text into a sympy expression.
 
     Allowed are numbers (decimals become exact rationals), ``+ - * / **``, parentheses, the given names, ``pi`` and
-    ``E``, and the functions of :func:`function_names`.
+    ``E``, and the functions of :func:`function_names`. A family ``x`` of units is indexed, ``x[i]`` or ``x[2]``, and
+    summed as sympy writes it: ``Sum(v[i]*erf(x[i]), (i, 1, K))``, with a size or a number for K.
 
     Parameters
     ----------
     text:
         The expression, at most 4096 characters.
     names:
-        What each name stands for.
+        What each name stands for: symbols, families, sizes.
     where:
         What the text is, for error messages, e.g. ``"model.loss"``.
 
@@ -84,6 +86,9 @@ def parse_expression(text: str, names: Mapping[str, Expr] | None = None, *, wher
 
     >>> parse_expression("0.1*t + sqrt(4)", {"t": sp.Symbol("t")})
     t/10 + 2
+    >>> from hdsym.symbols import size, student
+    >>> parse_expression("Sum(x[i]**2, (i, 1, K)) / K", {"x": student("x", size="K"), "K": size("K")})
+    Sum(x[i]**2, (i, 1, K))/K
     """
     return _Reader(text, names or {}, where).read()
 
@@ -102,6 +107,8 @@ class _Reader:
             )
         self.text = "".join(" " if character in "\t\r\n" else character for character in text).strip()
         self.names = names
+        self.ranges: Ranges = {}
+        self.units = 2
 
     def read(self) -> Expr:
         self._check_characters()
@@ -118,6 +125,7 @@ class _Reader:
         except (ValueError, MemoryError, RecursionError):
             raise self._too_deep() from None
         self._check_size(tree.body)
+        self.units = units_named(tree.body)
         try:
             return self._visit(tree.body).expr
         except RecursionError:
@@ -170,7 +178,10 @@ class _Reader:
             piece = self._visit(node.operand)
             return product(constant(-1), piece) if isinstance(node.op, ast.USub) else piece
         if isinstance(node, ast.Call):
-            return self._call(node)
+            summing = isinstance(node.func, ast.Name) and node.func.id == SUM and SUM not in self.names
+            return self._sum(node) if summing else self._call(node)
+        if isinstance(node, ast.Subscript):
+            return element(node, self.names, self.ranges)
         if isinstance(node, ast.UnaryOp):
             raise Refusal(f"uses the operator {_OPERATORS[type(node.op)]!r}, which is not allowed")
         kind, remedy = _REFUSED.get(type(node), ("this construct", ""))
@@ -191,11 +202,15 @@ class _Reader:
         return constant(sp.Integer(value) if isinstance(value, int) else sp.Rational(digits))
 
     def _name(self, node: ast.Name) -> Piece:
+        if node.id in self.ranges:
+            return Piece(self.ranges[node.id].index, degree=1, terms=1, value=None)
+        if isinstance(self.names.get(node.id), Family):
+            raise Refusal("is a family without an index", f"write {node.id}[i] in a sum over i, or {node.id}[1]")
         if node.id in self.names:
             return Piece(sp.sympify(self.names[node.id], strict=True), degree=1, terms=1, value=None)
         if node.id in CONSTANTS:
             return Piece(CONSTANTS[node.id], degree=0, terms=1, value=float(CONSTANTS[node.id]))
-        if node.id in FUNCTIONS:
+        if node.id in function_names():
             raise Refusal("is a function without its argument", f"write {node.id}(...)")
         known = sorted({*self.names, *CONSTANTS})
         raise Refusal(f"contains the unknown name {node.id!r}", _suggest(node.id, known, "names"))
@@ -233,6 +248,15 @@ class _Reader:
             )
             raise Refusal(f"gives {name} {len(node.args)} arguments", f"give it {expected}")
         return function.apply([self._visit(argument) for argument in node.args])
+
+    def _sum(self, node: ast.Call) -> Piece:
+        over = sum_range(node, self.names, self.ranges)
+        if over.index.name in function_names() or over.index.name in CONSTANTS:
+            raise Refusal(f"sums over {over.index.name!r}, which stands for something else", "choose another index")
+        outer, self.ranges = self.ranges, {**self.ranges, over.index.name: over}
+        body = self._visit(node.args[0])
+        self.ranges = outer
+        return summed(body, over, self.units)
 
     # ---- messages
 

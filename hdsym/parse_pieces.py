@@ -20,6 +20,7 @@ __all__ = [
     "Function",
     "Piece",
     "Refusal",
+    "build",
     "constant",
     "power",
     "product",
@@ -71,13 +72,13 @@ def total(left: Piece, right: Piece) -> Piece:
     """The sum."""
     degree, terms = max(left.degree, right.degree), left.terms + right.terms
     value = None if left.value is None or right.value is None else left.value + right.value
-    return _build(lambda: left.expr + right.expr, degree, terms, value)
+    return build(lambda: left.expr + right.expr, degree, terms, value)
 
 
 def product(left: Piece, right: Piece) -> Piece:
     """The product."""
     value = None if left.value is None or right.value is None else left.value * right.value
-    return _build(lambda: left.expr * right.expr, left.degree + right.degree, left.terms * right.terms, value)
+    return build(lambda: left.expr * right.expr, left.degree + right.degree, left.terms * right.terms, value)
 
 
 def quotient(left: Piece, right: Piece) -> Piece:
@@ -87,13 +88,13 @@ def quotient(left: Piece, right: Piece) -> Piece:
     value = None
     if left.value is not None and right.value is not None:
         value = _guarded(lambda a, b: a / b, left.value, right.value)
-    return _build(lambda: left.expr / right.expr, left.degree + right.degree, left.terms * right.terms, value)
+    return build(lambda: left.expr / right.expr, left.degree + right.degree, left.terms * right.terms, value)
 
 
 def power(base: Piece, exponent: Piece) -> Piece:
     """The power; a numerical exponent is at most 64 in size, nested powers multiply."""
     if exponent.value is None:
-        return _build(lambda: base.expr**exponent.expr, base.degree + exponent.degree, base.terms, None)
+        return build(lambda: base.expr**exponent.expr, base.degree + exponent.degree, base.terms, None)
     size = abs(exponent.value)
     if size > MAX_EXPONENT:
         raise Refusal(
@@ -104,7 +105,7 @@ def power(base: Piece, exponent: Piece) -> Piece:
     value = None if base.value is None else _guarded(math.pow, base.value, exponent.value)
     degree = math.ceil(base.degree * size)
     terms = math.comb(base.terms + int(size) - 1, int(size)) if size == int(size) and size >= 1 else base.terms
-    return _build(lambda: base.expr**exponent.expr, degree, terms, value)
+    return build(lambda: base.expr**exponent.expr, degree, terms, value)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Function:
             value = _guarded(self.number, *(float(argument or 0.0) for argument in values))
         terms = sum(argument.terms for argument in arguments) * len(arguments)
         degree = max(argument.degree for argument in arguments)
-        return _build(lambda: self.build(*(argument.expr for argument in arguments)), degree, terms, value)
+        return build(lambda: self.build(*(argument.expr for argument in arguments)), degree, terms, value)
 
 
 def _guarded(function: Callable[..., float], *values: float) -> float:
@@ -142,7 +143,7 @@ def _guarded(function: Callable[..., float], *values: float) -> float:
     return result
 
 
-def _build(make: Callable[[], Expr], degree: int, terms: int, value: float | None) -> Piece:
+def build(make: Callable[[], Expr], degree: int, terms: int, value: float | None) -> Piece:
     """Check the bounds, build the expression, check what came out."""
     if degree > MAX_EXPONENT:
         raise Refusal(f"has degree {_short(degree)}, more than {MAX_EXPONENT}", "lower the powers")
@@ -209,6 +210,7 @@ _NUMBERS: dict[str, Callable[..., float]] = {
 FUNCTIONS: dict[str, Function] = {
     **{name: Function(KNOWN[name], number) for name, number in _NUMBERS.items() if name in KNOWN},
     "Heaviside": Function(_half_step, _NUMBERS["Heaviside"]),
+    "KroneckerDelta": Function(sp.KroneckerDelta, lambda u, v: float(u == v), arity=2),
     "Max": Function(_maximum, max, arity=2),
     "Min": Function(_minimum, min, arity=2),
     "abs": Function(sp.Abs, abs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .cas import Expr, sp
@@ -16,6 +17,7 @@ from .zoomulti import committee, mixed_regression, multiclass_logistic
 __all__ = [
     "MODELS",
     "MULTI_INDEX",
+    "ZOO",
     "committee",
     "least_squares",
     "lipschitz_phase_retrieval",
@@ -89,7 +91,7 @@ def probit(noise_std: Any = None) -> Model:
     return _with_noise((sp.erf(_x / root) - _y) ** 2 / 2, sp.erf(_s / root), noise_std, "probit regression", reference)
 
 
-MODELS = {
+MODELS: dict[str, Callable[..., Model]] = {
     "least_squares": least_squares,
     "lipschitz_phase_retrieval": lipschitz_phase_retrieval,
     "logistic": logistic,
@@ -98,9 +100,12 @@ MODELS = {
 }
 """Every single-index model of the zoo by name; called without arguments each gives a complete model."""
 
-MULTI_INDEX = {
+MULTI_INDEX: dict[str, Callable[..., Model]] = {
     "committee": committee,
     "mixed_regression": mixed_regression,
     "multiclass_logistic": multiclass_logistic,
 }
 """The models with several directions, as :data:`MODELS`."""
+
+ZOO = {**MODELS, **MULTI_INDEX}
+"""Every model of the zoo."""

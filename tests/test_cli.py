@@ -16,7 +16,7 @@ import hdsym as hd
 import hdsym.job
 from hdsym.cli import main
 from hdsym.job import FILES
-from hdsym.zoo import MODELS
+from hdsym.zoo import MODELS, ZOO
 
 SMALL = """
 model = {zoo = "least_squares", noise_std = 0.2}
@@ -182,6 +182,66 @@ def test_derive_steps_and_file(small: Path) -> None:
     assert "polynomial moments" in result.output
 
 
+COMMITTEE = """
+[model]
+loss = "(Sum(v[k]*erf(x[k]/sqrt(2)), (k, 1, K)) - y)**2 / 2"
+link = "Sum(erf(s[m]/sqrt(2)), (m, 1, M))"
+sizes = ["K", "M"]
+symbols = {student = {name = "x", size = "K"}, teacher = {name = "s", size = "M"}}
+WEIGHTS
+[problem]
+spectrum = {kind = "identity", d = 200}
+start = {kind = "random", norm = 0.5, cosine = 0.2, n_student = 2, n_teacher = 1, rng = 1}
+learning_rate = 0.3
+horizon = 3.0
+[simulate]
+runs = 8
+record = 6
+"""
+SOFTMAX = """
+model = {zoo = "multiclass_logistic", classes = 2}
+[problem]
+spectrum = {kind = "identity", d = 200}
+start = {kind = "random", norm = 0.5, cosine = 0.2, rng = 1}
+learning_rate = 0.3
+horizon = 0.5
+[simulate]
+runs = 8
+record = 4
+"""
+SEVERAL = {
+    "soft committee": COMMITTEE.replace("WEIGHTS", '[model.parameters]\nv = {size = "K", default = 0.5}'),
+    "second layer trained": COMMITTEE.replace("WEIGHTS", '[model.trained]\nv = {size = "K", default = 0.5}'),
+    "softmax": SOFTMAX,
+}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("name", SEVERAL)
+def test_models_of_several_units_run_derive_and_export(name: str) -> None:
+    Path("several.toml").write_text(SEVERAL[name])
+    result = call("run", "several.toml", "--quiet", "--out", "done")
+    assert result.exit_code == 0, result.output
+    assert "theory and simulation agree" in result.output
+    assert Path("done/report.html").stat().st_size > 1000
+    derived = call("derive", "several.toml", "--steps")
+    assert derived.exit_code == 0, derived.output
+    assert "orthant probability" in derived.output or "quadrature" in derived.output
+    exported = call("export", "several.toml")
+    assert exported.output == Path("done/solver.py").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["committee", "multiclass_logistic"])
+def test_shipped_models_of_several_units_derive_and_export(name: str) -> None:
+    file = str(Path(hd.__file__).parent / "models" / f"{name}.toml")
+    derived = call("derive", file)
+    assert derived.exit_code == 0, derived.output
+    source = call("export", file).output
+    compile(source, "solver.py", "exec")
+    assert "(-y + Sum(" in source if name == "committee" else "x3" in source
+
+
 def test_export_gives_the_same_module_on_screen_and_in_a_file(tmp_path: Path) -> None:
     target = tmp_path / "solver.py"
     assert call("export", "phase_retrieval", "-o", str(target)).exit_code == 0
@@ -193,7 +253,7 @@ def test_export_gives_the_same_module_on_screen_and_in_a_file(tmp_path: Path) ->
 
 def test_zoo_lists_and_shows() -> None:
     listing = call("zoo").output
-    assert [line.split()[0] for line in listing.splitlines()] == sorted(MODELS)
+    assert [line.split()[0] for line in listing.splitlines()] == sorted(ZOO)
     shown = call("zoo", "phase_retrieval").output
     for piece in (
         "(-y + x**2)**2/4",
@@ -202,6 +262,9 @@ def test_zoo_lists_and_shows() -> None:
         'model = {zoo = "phase_retrieval"}',
     ):
         assert piece in shown
+    sized = call("zoo", "committee").output
+    assert "sizes      K, M" in sized
+    assert "Sum(erf(sqrt(2)*x[k]/2)*v[k], (k, 1, K))" in sized
     missed = call("zoo", "probt")
     assert missed.exit_code == 2
     assert "did you mean 'probit'?" in missed.output

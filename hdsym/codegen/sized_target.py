@@ -7,7 +7,8 @@ from typing import Any
 from ..cas import Expr, sp
 from ..ir.sized import KernelFunction, Member, SizedProgram
 from .layout import WIDTH, docstring, wrapped
-from .sized_terms import formula_lines, has_integrals, statements
+from .sized_sums import statements
+from .sized_terms import formula_lines, has_integrals
 from .statements import core, declared_code, expression, integration
 
 __all__ = ["context"]
@@ -25,7 +26,7 @@ def context(program: SizedProgram) -> dict[str, Any]:
     return {
         **_header(program),
         "uses_special": "special." in body,
-        "imported": ", ".join(["lru_cache", *["partial"] * any("partial(" in line for line in [*risk, *drift])]),
+        "imported": ", ".join(["lru_cache", *["partial"] * any("partial(" in line for line in [*risk[1], *drift[1]])]),
         **integration(*functions),
         **declared_code(*functions),
         "chunk": 512 if any(map(has_integrals, program.kernels)) else 8192,
@@ -34,12 +35,13 @@ def context(program: SizedProgram) -> dict[str, Any]:
         "n_student": str(program.n_student),
         "n_trained": str(program.n_trained),
         "trained": bool(program.trained),
-        "risk_lines": [*_preamble(program), *risk],
-        "drift_lines": [*_preamble(program), *drift],
+        "risk_before": [*_preamble(program), *risk[0]],
+        "risk_lines": risk[1],
+        "drift_before": [*_preamble(program), *drift[0]],
+        "drift_lines": drift[1],
         **_arguments(program),
-        "starts": ", ".join(
-            f"np.broadcast_to(np.asarray({m.name}, dtype=float), ({m.size},))" for m in program.trained
-        ),
+        "starts": ", ".join(f"_units({m.name}, {m.size})" for m in program.trained),
+        "fixed_units": [f"{m.name} = _units({m.name}, {m.size})" for m in program.arrays] if program.trained else [],
         "options": _options(program),
     }
 
@@ -87,13 +89,17 @@ def _arguments(program: SizedProgram) -> dict[str, str]:
     states = [m.name for m in program.trained]
     return {
         "signature": _starred([*fixed, *trained]),
+        "signature_alone": _starred([*fixed, *trained]).removeprefix(", "),
         "signature_continued": "".join(f",\n    {argument}" for argument in [*fixed, *trained]),
         "fixed_signature_continued": "".join(f",\n    {argument}" for argument in fixed),
         "size_signature": ", *" * bool(sizes) + "".join(f", {argument}" for argument in sizes),
         "passed": _passed([*names, *states]),
+        "passed_alone": _passed([*names, *states]).removeprefix(", "),
         "passed_fixed": _passed(names),
         "passed_sizes": _passed(list(program.sizes)),
-        "passed_with_states": _passed(names) + "".join(f", {m.name}=theta[{_slice(m)}]" for m in program.trained),
+        "passed_with_states": (
+            _passed(names) + "".join(f", {m.name}=theta[{_slice(m)}]" for m in program.trained)
+        ).removeprefix(", "),
         "passed_options": "".join(f", {name}=given.{name}" for name in [*names, *states]),
         "given_student": _given(program.n_student, program),
         "given_n": _given(program.n_student + program.n_teacher, program),
@@ -164,7 +170,7 @@ def _meaning(kernel: KernelFunction) -> str:
 def _preamble(program: SizedProgram) -> list[str]:
     """Arrays of the right length from what was given: one number, or one for each unit."""
     members = (*program.arrays, *program.trained)
-    return [f"{m.name} = np.broadcast_to(np.asarray({m.name}, dtype=float), ({m.size},))" for m in members]
+    return [f"{m.name} = _units({m.name}, {m.size})" for m in members]
 
 
 def _formulas(program: SizedProgram) -> list[str]:

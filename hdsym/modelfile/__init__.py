@@ -34,6 +34,26 @@
     [output]
     folder = "out/phase_retrieval"
 
+A network declares its sizes and families, and sums over units as sympy writes them. What is trained along with the
+students has a table of its own; the problem says how wide the network is:
+
+    [model]
+    loss = "(Sum(v[i]*erf(x[i]/sqrt(2)), (i, 1, K)) - y)**2 / 2"
+    link = "Sum(erf(s[m]/sqrt(2)), (m, 1, M)) + eps"
+    sizes = ["K", "M"]
+
+    [model.symbols]
+    student = {name = "x", size = "K"}    # a size may also be a number: x[1], x[2], ... are then its units
+    teacher = {name = "s", size = "M"}
+
+    [model.trained]
+    v = {size = "K", default = 1.0}       # or v = 1.0 for a single scalar; parameters take a size, too
+
+    [problem]
+    start = {kind = "random", norm = 0.5, cosine = 0.1, n_student = 3, n_teacher = 2}   # or sizes = {K = 3, M = 2}
+    parameters = {v = [0.3, 0.2, 0.1]}    # starts of what is trained are given here
+    learning_rates = {v = 0.2}            # numbers, or expressions in t; learning_rate serves the others
+
 A model of the zoo is named instead: ``model = {zoo = "logistic", labels = "bernoulli"}``. A table ``[data]`` takes the
 place of spectrum and start and builds the problem from real data. Expressions are read by :mod:`hdsym.parse`, never
 evaluated.

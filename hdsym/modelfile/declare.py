@@ -6,42 +6,39 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .. import laws, symbols
+from .. import laws
 from ..cas import Expr, Symbol
 from ..labels import Bernoulli, Categorical, Poisson, RandomLabel
 from ..laws import NoiseLaw
 from ..model import Model
-from ..parse import CONSTANTS, function_names, parse_expression
+from ..parse import parse_expression
+from .names import read_names
 from .table import Table, is_number
 
 __all__ = ["read_expression", "read_model"]
 
-_ROLES: dict[str, tuple[str, Callable[[str], Symbol]]] = {
-    "student": ("x", symbols.student),
-    "teacher": ("s", symbols.teacher),
-    "label": ("y", symbols.label),
-    "noise": ("eps", symbols.noise),
-}
+MAX_CLASSES = 100
+
+
+_KEYS = ("name", "loss", "link", "sizes", "symbols", "parameters", "trained", "noise", "references")
 
 
 def read_model(table: Table) -> Model:
     """The declared model. Raises :class:`FileFormatError`, :class:`ParseError` or :class:`DeclarationError`."""
     if table.has("zoo"):
         return _zoo(table)
+    for key in _KEYS:
+        table.get(key, None)
+    table.done()  # before the loss, which would miss what a misspelt table declares
     name = table.text("name", "model")
-    parameters = _parameters(table.table("parameters", {}))
-    roles = _roles(table.table("symbols", {}))
-    names = _names(table, [symbol for symbols in roles.values() for symbol in symbols], parameters)
+    names, noise_symbol, parameters = read_names(table)
     loss = read_expression(table, "loss", names)
     link = _link(table, names)
-    noise = (
-        _noise(table.table("noise"), roles["noise"][0], parameters) if table.get("noise", None) is not None else None
-    )
+    noise = _noise(table.table("noise"), noise_symbol, parameters) if table.get("noise", None) is not None else None
     references = table.sequence("references", [])
     for index, reference in enumerate(references):
         if not isinstance(reference, str):
             raise table.error(f"references[{index}]", f"is {reference!r}, not text", "write it in quotes")
-    table.done()
     return Model(loss, link, noise, name, tuple(references))
 
 
@@ -56,78 +53,25 @@ def read_expression(table: Table, name: str, names: dict[str, Expr], *, number: 
     return parse_expression(value, names, where=f"{table.file}: {table.key(name)}")
 
 
-def _read_expressions(table: Table, name: str, names: dict[str, Expr]) -> tuple[Expr, ...]:
-    """A list of numbers and expressions in quotes."""
-    values = table.get(name)
-    if not isinstance(values, list) or not all(isinstance(v, str) or is_number(v) for v in values):
-        raise table.error(name, f"is {values!r}", "write a list of numbers and expressions in quotes")
-    where = f"{table.file}: {table.key(name)}"
-    return tuple(parse_expression(v, names, where=where) if isinstance(v, str) else v for v in values)
-
-
 def _zoo(table: Table) -> Model:
-    from ..zoo import MODELS
+    from ..zoo import ZOO
 
-    name = table.choice("zoo", sorted(MODELS))
-    make = MODELS[name]
+    make = ZOO[table.choice("zoo", sorted(ZOO))]
     arguments: dict[str, Any] = {}
     for key in inspect.signature(make).parameters:
         if table.get(key, None) is not None:
-            arguments[key] = table.number(key) if key == "noise_std" else table.text(key)
+            arguments[key] = _ARGUMENTS.get(key, Table.text)(table, key)
     table.done()
     return make(**arguments)
 
 
-def _roles(table: Table) -> dict[str, list[Symbol]]:
-    """Symbols by role; of students and teachers there may be several, ``student = ["x1", "x2"]``."""
-    roles = {role: [make(name) for name in _role_names(table, role, name)] for role, (name, make) in _ROLES.items()}
-    table.done()
-    return roles
-
-
-def _role_names(table: Table, role: str, default: str) -> list[str]:
-    value = table.get(role, default)
-    if role not in ("student", "teacher") or not isinstance(value, list):
-        return [_identifier(table, role, table.text(role, default))]
-    entries = Table({f"{role}[{i}]": entry for i, entry in enumerate(value)}, table.path, table.file)
-    if not value:
-        raise table.error(role, "is empty", "give at least one name")
-    return [_identifier(entries, key, entries.text(key)) for key in entries.values]
-
-
-def _parameters(table: Table) -> dict[str, Symbol]:
-    """Parameters by name: ``name = default``, or ``name = {default = ..., positive = ..., nonnegative = ...}``."""
-    found = {}
-    for name in table.values:
-        _identifier(table, name, name)
-        if is_number(table.get(name)):
-            found[name] = symbols.parameter(name, default=float(table.number(name)))
-            continue
-        inner = table.table(name)
-        default = inner.number("default", None)
-        positive, nonnegative = inner.boolean("positive", False), inner.boolean("nonnegative", False)
-        inner.done()
-        found[name] = symbols.parameter(
-            name, None if default is None else float(default), positive=positive, nonnegative=nonnegative
-        )
-    return found
-
-
-def _identifier(table: Table, key: str, name: str) -> str:
-    if not name.isidentifier() or not name.isascii():
-        raise table.error(key, f"is the name {name!r}", "use letters, digits and underscores, first a letter")
-    if name in function_names() or name in CONSTANTS or name == "t":
-        raise table.error(key, f"is the name {name!r}, which stands for something else", "choose another name")
-    return name
-
-
-def _names(table: Table, roles: list[Symbol], parameters: dict[str, Symbol]) -> dict[str, Expr]:
-    names: dict[str, Expr] = {}
-    for symbol in (*roles, *parameters.values()):
-        if symbol.name in names:
-            raise table.error("", f"uses the name {symbol.name!r} twice", "give each symbol and parameter its own name")
-        names[symbol.name] = symbol
-    return names
+_ARGUMENTS: dict[str, Callable[[Table, str], Any]] = {
+    "noise_std": lambda table, key: table.number(key),
+    "classes": lambda table, key: table.integer(key, low=2, high=MAX_CLASSES),
+    "components": lambda table, key: table.integer(key, low=2, high=MAX_CLASSES),
+    "trained_second_layer": lambda table, key: table.boolean(key, False),
+}
+"""How arguments of zoo models are read that are not text."""
 
 
 def _link(table: Table, names: dict[str, Expr]) -> Expr | RandomLabel | None:
@@ -160,7 +104,7 @@ _LAWS: dict[str, tuple[type[NoiseLaw], tuple[str, ...], tuple[str, ...]]] = {
 """Noise laws: class, constants that must be there, constants that may be."""
 
 
-def _noise(table: Table, symbol: Symbol, names: dict[str, Symbol]) -> NoiseLaw:
+def _noise(table: Table, symbol: Symbol, names: dict[str, Expr]) -> NoiseLaw:
     law, wanted, optional = _LAWS[table.choice("law", tuple(_LAWS))]
     constants: dict[str, Any] = {name: read_expression(table, name, names, number=True) for name in wanted}
     constants |= {name: read_expression(table, name, names, number=True) for name in optional if table.has(name)}

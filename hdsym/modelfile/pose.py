@@ -15,6 +15,7 @@ from .. import symbols
 from ..model import Model
 from ..problem import Problem
 from .declare import read_expression
+from .names import MAX_SIZE
 from .table import Table, is_number
 
 __all__ = ["read_problem"]
@@ -32,6 +33,7 @@ def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
         "batch_size": table.integer("batch_size", 1, low=1),
     }
     parameters = _parameters(table, model)
+    units: dict[str, Any] = {"learning_rates": _rates(table, model), "sizes": _sizes(table, model)}
     if data is not None:
         for name in ("spectrum", "start"):
             if table.has(name):
@@ -42,17 +44,49 @@ def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
     else:
         spectrum = _one_of(table.table("spectrum"), _SPECTRA)
         start = _one_of(table.table("start"), _STARTS)
-        problem = Problem(spectrum=spectrum, start=start, parameters=parameters, **common)
+        problem = Problem(spectrum=spectrum, start=start, parameters=parameters, **units, **common)
     table.done()
-    model.parameter_values(problem.parameters)  # a missing or impossible value is an error of the file
+    made = problem.explicit(model)  # a missing or impossible value is an error of the file
+    made.parameter_values(problem.parameters)
+    made.trained_values(problem.parameters)
+    problem.trained_rates(made)
     return problem
 
 
-def _parameters(table: Table, model: Model) -> dict[str, float]:
+def _parameters(table: Table, model: Model) -> dict[str, Any]:
+    """Values of parameters and starts of trained scalars: numbers, and arrays for families."""
     inner = table.table("parameters", {})
-    values = {parameter.name: inner.number(parameter.name, None) for parameter in model.parameters}
+    families = {*model._groups, *(family.name for family in model.families)}
+    names = dict.fromkeys(member.name for member in (*model.parameters, *model.trained))
+    values: dict[str, Any] = {}
+    for name in (*names, *model._groups):
+        value = inner.get(name, None)
+        if name in families and isinstance(value, list):
+            values[name] = inner.numbers(name)
+        elif value is not None:
+            values[name] = float(inner.number(name))
     inner.done()
-    return {name: float(value) for name, value in values.items() if value is not None}
+    return values
+
+
+def _rates(table: Table, model: Model) -> dict[str, Any]:
+    """Learning rates of trained scalars, each a number or an expression in t."""
+    inner = table.table("learning_rates", {})
+    trained = {member.name for member in model.trained}
+    groups = [name for name, members in model._groups.items() if members[0].name in trained]
+    found: dict[str, Any] = {}
+    for name in (*sorted(trained), *groups):
+        if inner.get(name, None) is not None:
+            found[name] = read_expression(inner, name, {"t": symbols.t}, number=True)
+    inner.done()
+    return found
+
+
+def _sizes(table: Table, model: Model) -> dict[str, int]:
+    inner = table.table("sizes", {})
+    values = {size.name: inner.integer(size.name, None, low=1, high=MAX_SIZE) for size in model.sizes}
+    inner.done()
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _one_of(table: Table, kinds: dict[str, Callable[[Table], Any]]) -> Any:
@@ -97,11 +131,18 @@ def _random(table: Table) -> Any:
         cosine=float(table.number("cosine", 0.3)),
         teacher_norm=float(table.number("teacher_norm", 1.0)),
         rng=table.integer("rng", 0),
+        n_student=table.integer("n_student", None, low=1, high=MAX_SIZE),
+        n_teacher=table.integer("n_teacher", None, low=1, high=MAX_SIZE),
     )
 
 
 def _overlaps(table: Table) -> Any:
-    return starts.overlaps(Q=float(table.number("Q")), M=float(table.number("M")), T=float(table.number("T")))
+    return starts.overlaps(**{name: _number_or_array(table, name) for name in ("Q", "M", "T")})
+
+
+def _number_or_array(table: Table, name: str) -> Any:
+    value = table.get(name)
+    return float(value) if is_number(value) else _array(table, name)
 
 
 def _arrays(table: Table) -> Any:

@@ -71,17 +71,51 @@ CHUNK = 8192
 """Kernel values worked out at once: few enough to stay in the processor's cache, whatever the widths."""
 
 
+Indices = tuple[Array, ...]
+Units = tuple[tuple[int, ...], bool]
+"""How far each index runs, and whether the first two are exchangeable: the tuples that :func:`_tuples` lists."""
+Part = tuple[tuple[tuple[int, int], ...], Units]
+_ONE = np.ones(1)
+
+
 @lru_cache(maxsize=256)
-def _tuples(sizes: tuple[int, ...], paired: bool) -> tuple[tuple[Array, ...], Array]:
+def _tuples(sizes: tuple[int, ...], paired: bool) -> tuple[Indices, Array]:
     """All tuples of unit numbers as one array an index, and how often each counts.
 
     With `paired` the first two are exchangeable: only i <= j is listed, and counts twice where i < j.
     """
-    grid = np.indices(sizes, dtype=np.intp).reshape(len(sizes), -1)
+    grid = np.indices(sizes, dtype=np.intp).reshape(len(sizes), int(np.prod(sizes)))
     if not paired:
         return tuple(grid), np.ones(grid.shape[1])
     grid = grid[:, grid[0] <= grid[1]]
     return tuple(grid), np.where(grid[0] < grid[1], 2.0, 1.0)
+
+
+@lru_cache(maxsize=256)
+def _plan(
+    n: int, free: Units, parts: tuple[Part, ...]
+) -> tuple[Indices, Indices, int, int, list[tuple[Array, bool]], list[Any]]:
+    """Which tuples a sum runs over and where in B, of shape (n, n), their blocks lie; made once for each width.
+
+    The free tuples, and the summed ones of the first part; how many are free, and how many are summed in all parts;
+    for each variable of the kernel its rows of B, over the free tuples (True) or, part after part, over the summed
+    ones; and for small sums the positions in the flattened B of every entry of a block, (count, 1), (1, many) or
+    (count, many).
+    """
+    outer = _tuples(*free)[0]
+    inner = [_tuples(*units)[0] for _, units in parts]
+    rows: list[tuple[Array, bool]] = []
+    for places in zip(*(variables for variables, _ in parts), strict=True):
+        offset, index = places[0]
+        if index < len(outer):
+            rows.append((offset + outer[index], True))
+        else:
+            found = [offset + part[k - len(outer)] for (offset, k), part in zip(places, inner, strict=True)]
+            rows.append((np.concatenate(found), False))
+    count, many = (outer[0].size if outer else 1), sum(part[0].size if part else 1 for part in inner)
+    at = [row[:, None] if over_free else row[None, :] for row, over_free in rows]
+    small = [at[a] * n + at[b] for a, b in _upper(len(rows))] if count * many <= CHUNK else []
+    return outer, inner[0], count, many, rows, small
 
 
 def _block(B: Array, first: tuple[Array, bool], second: tuple[Array, bool]) -> Any:
@@ -97,31 +131,34 @@ def _block(B: Array, first: tuple[Array, bool], second: tuple[Array, bool]) -> A
 def _kernel_sum(
     kernel: Callable[..., Any],
     B: Array,
-    rows: tuple[tuple[int, int], ...],
-    free: tuple[Array, ...],
-    summed: tuple[Array, ...],
-    weights: Array,
+    free: Units,
+    parts: tuple[Part, ...],
+    *weights: Array,
     extras: tuple[tuple[Array, int], ...] = (),
     apart: tuple[tuple[int, int], ...] = (),
 ) -> Array:
     """sum over the summed tuples of weights * kernel(block of B, *extras), for each of the free ones.
 
-    `rows` has for each variable of the kernel the first row of its family and the number of its index, free indices
-    first; `extras` an array and the number of its index; `apart` are pairs of indices that must differ.
+    Each part has for each variable of the kernel the first row of its family and the number of its index, free indices
+    first, and its summed tuples; its weights follow. A sum of one part may have `extras`, an array and the number of
+    its index each, and pairs of indices that must be `apart`. Without weights nothing is summed.
     """
-    count, many = (free[0].size if free else 1), len(free)
-    if count * weights.size <= CHUNK:
-        entries = [B.reshape(-1).take(place) for place in _places(B.shape[0], rows, free, summed)]
-        values = _where_apart(kernel, len(rows), entries, _given(extras, free, summed), _apart(apart, free, summed))
-        return _spread(values, count, weights.size) @ weights
+    outer, inner, count, many, rows, places = _plan(len(B), free, parts)
+    weight = np.concatenate(weights) if len(weights) > 1 else weights[0] if weights else _ONE
+    if places:
+        flat = B.reshape(-1)
+        entries = [flat.take(place) for place in places]
+        values = _where_apart(kernel, len(rows), entries, _given(extras, outer, inner), _apart(apart, outer, inner))
+        return _spread(values, count, many) @ weight
     result = np.empty(count)
-    step = max(1, CHUNK // max(weights.size, 1))
+    step = max(1, CHUNK // many)
     for start in range(0, count, step):
-        part = tuple(index[start : start + step] for index in free)
-        chosen = [(offset + (part[k] if k < many else summed[k - many]), k < many) for offset, k in rows]
+        part = slice(start, start + step)
+        some = tuple(index[part] for index in outer)
+        chosen = [(row[part] if over_free else row, over_free) for row, over_free in rows]
         entries = [_block(B, chosen[a], chosen[b]) for a, b in _upper(len(rows))]
-        values = _where_apart(kernel, len(rows), entries, _given(extras, part, summed), _apart(apart, part, summed))
-        result[start : start + step] = _spread(values, min(step, count - start), weights.size) @ weights
+        values = _where_apart(kernel, len(rows), entries, _given(extras, some, inner), _apart(apart, some, inner))
+        result[part] = _spread(values, min(step, count - start), many) @ weight
     return result
 
 
@@ -131,38 +168,18 @@ def _spread(values: Any, count: int, many: int) -> Array:
     return complete
 
 
-_PLACES: dict[tuple[Any, ...], tuple[Any, ...]] = {}
-"""Where in B the blocks of small sums lie; kept with the arrays of indices, whose identities are part of the key."""
-
-
-def _places(
-    n: int, rows: tuple[tuple[int, int], ...], free: tuple[Array, ...], summed: tuple[Array, ...]
-) -> list[Any]:
-    """Positions in the flattened B of every entry of a block, (tuples, 1), (1, tuples) or (tuples, tuples)."""
-    key = (n, rows, len(free), *map(id, free), *map(id, summed))
-    if key not in _PLACES:
-        if len(_PLACES) > 1000:
-            _PLACES.clear()
-        at = [offset + (free[k][:, None] if k < len(free) else summed[k - len(free)][None, :]) for offset, k in rows]
-        _PLACES[key] = free, summed, [at[a] * n + at[b] for a, b in _upper(len(rows))]
-    places: list[Any] = _PLACES[key][2]
-    return places
-
-
 @lru_cache(maxsize=16)
 def _upper(size: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(size) for b in range(a, size)]
 
 
-def _given(
-    extras: tuple[tuple[Array, int], ...], free: tuple[Array, ...], summed: tuple[Array, ...]
-) -> list[Array]:
+def _given(extras: tuple[tuple[Array, int], ...], free: Indices, summed: Indices) -> list[Array]:
     """Scalars that vary from unit to unit, over the same tuples."""
     many = len(free)
     return [array[free[k]][:, None] if k < many else array[summed[k - many]][None, :] for array, k in extras]
 
 
-def _apart(pairs: tuple[tuple[int, int], ...], free: tuple[Array, ...], summed: tuple[Array, ...]) -> Any:
+def _apart(pairs: tuple[tuple[int, int], ...], free: Indices, summed: Indices) -> Any:
     """Whether all indices that must differ do; None if there are none."""
     kept = None
     for pair in pairs:
@@ -180,6 +197,12 @@ def _where_apart(kernel: Callable[..., Any], size: int, entries: list[Array], gi
         return kernel(*entries, *given)
     regular = [np.where(kept, entry, float(a == b)) for entry, (a, b) in zip(entries, _upper(size), strict=True)]
     return np.where(kept, kernel(*regular, *given), 0.0)
+
+
+def _units(values: ArrayLike, count: int) -> Array:
+    """One number for each unit, from an array of them or from one number for all."""
+    array = np.asarray(values, dtype=float)
+    return array if array.shape == (count,) else np.broadcast_to(array, (count,))
 
 
 def kernel_1(B11: Any, B12: Any, B22: Any) -> Any:
@@ -216,90 +239,119 @@ def kernel_4(B11: Any, B12: Any, B13: Any, B14: Any, B22: Any, B23: Any, B24: An
     )
 
 
-def _risk(
-    B: Array, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
-) -> float:
-    """h(B) for one matrix of overlaps."""
-    total = 0.0
-    a = np.broadcast_to(np.asarray(a, dtype=float), (M,))
-    v = np.broadcast_to(np.asarray(v, dtype=float), (K,))
-    # h += noise_std**2/2
-    total += noise_std**2 / 2.0
-    # h += 1/2 sum_{i,j} a[i] a[j] kernel_1(B[K + i, K + j])
+def _risk_of(
+    *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
+) -> Callable[[Array], float]:
+    """h as a function of one matrix of overlaps; weights and coefficients of its terms are worked out here, once."""
+    a = _units(a, M)
+    v = _units(v, K)
+    c1 = noise_std**2 / 2.0
     (i, j), n = _tuples((M, M), True)
-    total += 1 / 2 * _kernel_sum(kernel_1, B, ((K, 0), (K, 1)), (), (i, j), n * a[i] * a[j])[0]
-    # h += -sum_{i,j} a[i] v[j] kernel_1(B[K + i, j])
+    c2 = 1 / 2 * n * a[i] * a[j]
     (i, j), n = _tuples((M, K), False)
-    total += -_kernel_sum(kernel_1, B, ((K, 0), (0, 1)), (), (i, j), n * a[i] * v[j])[0]
-    # h += 1/2 sum_{i,j} v[i] v[j] kernel_1(B[i, j])
+    c3 = -n * a[i] * v[j]
     (i, j), n = _tuples((K, K), True)
-    total += 1 / 2 * _kernel_sum(kernel_1, B, ((0, 0), (0, 1)), (), (i, j), n * v[i] * v[j])[0]
-    return float(total)
+    c4 = 1 / 2 * n * v[i] * v[j]
+    c5 = np.concatenate((c2, c3, c4))
+
+    def value(B: Array) -> float:
+        total = 0.0
+        # h += noise_std**2/2
+        total += c1
+        # h += 1/2 sum_{i,j} a[i] a[j] kernel_1(B[K + i, K + j])
+        # h += -sum_{i,j} a[i] v[j] kernel_1(B[K + i, j])
+        # h += 1/2 sum_{i,j} v[i] v[j] kernel_1(B[i, j])
+        total += _kernel_sum(
+            kernel_1,
+            B,
+            ((), False),
+            (
+                (((K, 0), (K, 1)), ((M, M), True)),
+                (((K, 0), (0, 1)), ((M, K), False)),
+                (((0, 0), (0, 1)), ((K, K), True)),
+            ),
+            c5,
+        )[0]
+        return float(total)
+
+    return value
 
 
-def _drift(
-    B: Array, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
-) -> tuple[Array, ...]:
-    """H = Dh[:, :l] (n, l), the Fisher matrix F (l, l), and T = E[d_theta f] (scalars,), for one B."""
-    H, F = np.zeros((K + M, K)), np.zeros((K, K))
-    T = np.zeros(K)
-    a = np.broadcast_to(np.asarray(a, dtype=float), (M,))
-    v = np.broadcast_to(np.asarray(v, dtype=float), (K,))
-    # H[i, j] += 1/pi v[i] v[j] kernel_2(B[i, j])
+def _drift_of(
+    *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
+) -> Callable[[Array], tuple[Array, ...]]:
+    """H = Dh[:, :l] (n, l), the Fisher matrix F (l, l), and T = E[d_theta f] (scalars,), of one B: as for h."""
+    a = _units(a, M)
+    v = _units(v, K)
     (i, j), _ = _tuples((K, K), True)
-    value = 1.0 / np.pi * v[i] * v[j] * _kernel_sum(kernel_2, B, ((0, 0), (0, 1)), (i, j), (), np.ones(1))
-    H[i, j] += value
-    H[j, i] += np.where(i == j, 0.0, value)
-    # H[i, i] += sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] a[j] kernel_3(B[K + j, i])
-    (i,), _ = _tuples((K,), False)
+    c1 = 1.0 / np.pi * v[i] * v[j]
     (j,), n = _tuples((M,), False)
-    H[i, i] += np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * v[i] * _kernel_sum(
-        kernel_3, B, ((K, 1), (0, 0)), (i,), (j,), n * a[j]
-    )
-    # H[i, i] += -sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] v[j] kernel_3(B[j, i])
+    c2 = np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * n * a[j]
     (j,), n = _tuples((K,), False)
-    H[i, i] += -np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * v[i] * _kernel_sum(
-        kernel_3, B, ((0, 1), (0, 0)), (i,), (j,), n * v[j]
-    )
-    # H[K + i, j] += -1/pi a[i] v[j] kernel_2(B[K + i, j])
+    c3 = -np.sqrt(2.0) / (2.0 * np.sqrt(np.pi)) * n * v[j]
+    c4 = np.concatenate((c2, c3))
+    (i,), _ = _tuples((K,), False)
+    c5 = v[i]
     (i, j), _ = _tuples((M, K), False)
-    H[K + i, j] += -1.0 / np.pi * a[i] * v[j] * _kernel_sum(kernel_2, B, ((K, 0), (0, 1)), (i, j), (), np.ones(1))
-    # F[i, j] += 2*noise_std**2/pi v[i] v[j] kernel_2(B[i, j])
+    c6 = -1.0 / np.pi * a[i] * v[j]
     (i, j), _ = _tuples((K, K), True)
-    value = 2.0 * noise_std**2 / np.pi * v[i] * v[j] * _kernel_sum(
-        kernel_2, B, ((0, 0), (0, 1)), (i, j), (), np.ones(1)
-    )
-    F[i, j] += value
-    F[j, i] += np.where(i == j, 0.0, value)
-    # F[i, j] += 2/pi sum_{k,m} v[i] v[j] a[k] a[m] kernel_4(B[K + k, K + m, i, j])
+    c7 = 2.0 * noise_std**2 / np.pi * v[i] * v[j]
     (k, m), n = _tuples((M, M), True)
-    value = 2.0 / np.pi * v[i] * v[j] * _kernel_sum(
-        kernel_4, B, ((K, 2), (K, 3), (0, 0), (0, 1)), (i, j), (k, m), n * a[k] * a[m]
-    )
-    F[i, j] += value
-    F[j, i] += np.where(i == j, 0.0, value)
-    # F[i, j] += -4/pi sum_{k,m} v[i] v[j] a[k] v[m] kernel_4(B[K + k, m, i, j])
+    c8 = 2.0 / np.pi * n * a[k] * a[m]
     (k, m), n = _tuples((M, K), False)
-    value = -4.0 / np.pi * v[i] * v[j] * _kernel_sum(
-        kernel_4, B, ((K, 2), (0, 3), (0, 0), (0, 1)), (i, j), (k, m), n * a[k] * v[m]
-    )
-    F[i, j] += value
-    F[j, i] += np.where(i == j, 0.0, value)
-    # F[i, j] += 2/pi sum_{k,m} v[i] v[j] v[k] v[m] kernel_4(B[k, m, i, j])
+    c9 = -4.0 / np.pi * n * a[k] * v[m]
     (k, m), n = _tuples((K, K), True)
-    value = 2.0 / np.pi * v[i] * v[j] * _kernel_sum(
-        kernel_4, B, ((0, 2), (0, 3), (0, 0), (0, 1)), (i, j), (k, m), n * v[k] * v[m]
-    )
-    F[i, j] += value
-    F[j, i] += np.where(i == j, 0.0, value)
-    # T[i] += -sum_{j} a[j] kernel_1(B[K + j, i])
-    (i,), _ = _tuples((K,), False)
+    c10 = 2.0 / np.pi * n * v[k] * v[m]
+    c11 = np.concatenate((c8, c9, c10))
+    c12 = v[i] * v[j]
     (j,), n = _tuples((M,), False)
-    T[i] += -_kernel_sum(kernel_1, B, ((K, 1), (0, 0)), (i,), (j,), n * a[j])
-    # T[i] += sum_{j} v[j] kernel_1(B[i, j])
+    c13 = n * a[j]
     (j,), n = _tuples((K,), False)
-    T[i] += _kernel_sum(kernel_1, B, ((0, 0), (0, 1)), (i,), (j,), n * v[j])
-    return H, F, T
+    c14 = n * v[j]
+
+    def drift(B: Array) -> tuple[Array, ...]:
+        H, F = np.zeros((K + M, K)), np.zeros((K, K))
+        T = np.zeros(K)
+        # H[i, j] += 1/pi v[i] v[j] kernel_2(B[i, j])
+        (i, j), _ = _tuples((K, K), True)
+        E1 = _kernel_sum(kernel_2, B, ((K, K), True), ((((0, 0), (0, 1)), ((), False)),))
+        H[i, j] += c1 * E1
+        H[j, i] = H[i, j]  # by symmetry
+        # H[i, i] += sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] a[j] kernel_3(B[K + j, i])
+        # H[i, i] += -sqrt(2)/(2*sqrt(pi)) sum_{j} v[i] v[j] kernel_3(B[j, i])
+        (i,), _ = _tuples((K,), False)
+        H[i, i] += c5 * _kernel_sum(
+            kernel_3, B, ((K,), False), ((((K, 1), (0, 0)), ((M,), False)), (((0, 1), (0, 0)), ((K,), False))), c4
+        )
+        # H[K + i, j] += -1/pi a[i] v[j] kernel_2(B[K + i, j])
+        (i, j), _ = _tuples((M, K), False)
+        H[K + i, j] += c6 * _kernel_sum(kernel_2, B, ((M, K), False), ((((K, 0), (0, 1)), ((), False)),))
+        # F[i, j] += 2*noise_std**2/pi v[i] v[j] kernel_2(B[i, j])
+        (i, j), _ = _tuples((K, K), True)
+        F[i, j] += c7 * E1
+        # F[i, j] += 2/pi sum_{k,m} v[i] v[j] a[k] a[m] kernel_4(B[K + k, K + m, i, j])
+        # F[i, j] += -4/pi sum_{k,m} v[i] v[j] a[k] v[m] kernel_4(B[K + k, m, i, j])
+        # F[i, j] += 2/pi sum_{k,m} v[i] v[j] v[k] v[m] kernel_4(B[k, m, i, j])
+        F[i, j] += c12 * _kernel_sum(
+            kernel_4,
+            B,
+            ((K, K), True),
+            (
+                (((K, 2), (K, 3), (0, 0), (0, 1)), ((M, M), True)),
+                (((K, 2), (0, 3), (0, 0), (0, 1)), ((M, K), False)),
+                (((0, 2), (0, 3), (0, 0), (0, 1)), ((K, K), True)),
+            ),
+            c11,
+        )
+        F[j, i] = F[i, j]  # by symmetry
+        # T[i] += -sum_{j} a[j] kernel_1(B[K + j, i])
+        (i,), _ = _tuples((K,), False)
+        T[i] += -_kernel_sum(kernel_1, B, ((K,), False), ((((K, 1), (0, 0)), ((M,), False)),), c13)
+        # T[i] += sum_{j} v[j] kernel_1(B[i, j])
+        T[i] += _kernel_sum(kernel_1, B, ((K,), False), ((((0, 0), (0, 1)), ((K,), False)),), c14)
+        return H, F, T
+
+    return drift
 
 
 def _each(B: ArrayLike, f: Callable[[Array], Any], *shape: int) -> Array:
@@ -314,28 +366,31 @@ def risk(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """h(B) = E f, shape (...) for B of shape (..., n, n). `refine` multiplies quadrature nodes."""
-    return _each(B, lambda matrix: _risk(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine))
+    return _each(B, _risk_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine))
 
 
 def gradient(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """H = Dh[:, :l], shape (..., n, l): B_ab and B_ba count as separate entries."""
-    return _each(B, lambda matrix: _drift(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)[0], K + M, K)
+    drift = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)
+    return _each(B, lambda matrix: drift(matrix)[0], K + M, K)
 
 
 def fisher(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """F = I(B) = E[(grad_x f)(grad_x f)'], shape (..., l, l)."""
-    return _each(B, lambda matrix: _drift(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)[1], K, K)
+    drift = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)
+    return _each(B, lambda matrix: drift(matrix)[1], K, K)
 
 
 def trained_gradient(
     B: ArrayLike, *, K: int, M: int, a: ArrayLike = 1.0, noise_std: float = 0.0, v: ArrayLike = 1.0, refine: int = 1
 ) -> Array:
     """T = E[d_theta f], shape (..., number of trained scalars)."""
-    return _each(B, lambda matrix: _drift(matrix, K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)[2], K)
+    drift = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=v, refine=refine)
+    return _each(B, lambda matrix: drift(matrix)[2], K)
 
 
 def pack(G: ArrayLike, theta: ArrayLike, *, K: int, M: int) -> Array:
@@ -378,23 +433,23 @@ def make_rhs(
     students, n = K, K + M
     shape = (lam.size, students, n)
     damping = np.where(np.arange(n) < students, 2.0, 1.0)
-    fixed = np.tensordot(lam, G0, 1)
+    pull, diffusion = -2.0 * lam[:, None, None], (lam * rho)[:, None, None] / batch
+    a = _units(a, M)
 
     def rhs(t: float, y: Array) -> Array:
         gamma = rate(t)
         rows, theta = y[: lam.size * students * n].reshape(shape), y[lam.size * students * n :]
-        B = fixed.copy()
-        B[:students] = np.tensordot(lam, rows, 1)
-        B[students:, :students] = B[:students, students:].T
-        H, F, T = _drift(B, K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])
-        flow = H[:students].T @ rows  # H' G: the rows of students, then those of teachers, by the symmetry of G
-        flow[:, :, :students] += H[students:].T @ np.swapaxes(rows[:, :, students:], 1, 2)
-        flow[:, :, students:] += H[students:].T @ G0[:, students:, students:]
-        flow[:, :, :students] += np.swapaxes(flow[:, :, :students], 1, 2).copy()
-        dG = -2.0 * gamma * lam[:, None, None] * flow
+        G = G0.copy()
+        G[:, :students] = rows
+        G[:, students:, :students] = rows[:, :, students:].swapaxes(1, 2)
+        B = (lam @ G.reshape(lam.size, -1)).reshape(n, n)
+        H, F, T = _drift_of(K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])(B)
+        flow = H.T @ G  # H' G, the rows of students; G H is its transpose, and adds to their block alone
+        flow[:, :, :students] += flow[:, :, :students].swapaxes(1, 2).copy()
+        dG: Array = (gamma * pull) * flow
         if delta:
             dG -= gamma * delta * damping * rows
-        dG[:, :, :students] += gamma**2 / batch * (lam * rho)[:, None, None] * F
+        dG[:, :, :students] += (gamma**2 * diffusion) * F
         return np.concatenate([dG.reshape(-1), -np.asarray(gamma if rates is None else rates(t)) * T])
 
     return rhs
@@ -435,7 +490,7 @@ def solve(
     from scipy.integrate import solve_ivp  # slow to import, and not needed for the functions above
 
     times = np.atleast_1d(np.asarray(t, dtype=float))
-    start = pack(G0, np.concatenate([np.broadcast_to(np.asarray(v, dtype=float), (K,))]), K=K, M=M)
+    start = pack(G0, np.concatenate([_units(v, K)]), K=K, M=M)
     own = None if rates is None else _schedule(rates)
     rhs = make_rhs(lam, rho, G0, _schedule(rate), own, delta=delta, batch=batch, K=K, M=M, a=a, noise_std=noise_std)
     with np.errstate(all="ignore"):
@@ -448,7 +503,7 @@ def solve(
     overlaps = np.einsum("m,tmij->tij", np.asarray(lam, dtype=float), G)
     with np.errstate(all="ignore"):
         values = [
-            _risk(B, K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])
+            _risk_of(K=K, M=M, a=a, noise_std=noise_std, v=theta[:K])(B)
             for B, theta in zip(overlaps, trained, strict=True)
         ]
     return {"t": times, "overlaps": overlaps, "gram": G.sum(axis=1), "risk": np.array(values), "trained": trained}
