@@ -107,7 +107,7 @@ def _rhs_lines(program: Program, calls: str) -> list[str]:
     """Overlaps from the state, the expectations, the rate of every entry."""
     rows = [entry_name("G", e.row, e.column) for e in program.equations]
     lines = [
-        f"{', '.join(rows)}{',' if len(rows) == 1 else ''} = y.reshape({len(rows)}, modes)",
+        f"{_targets(rows)} = y.reshape({len(rows)}, modes)",
         *(f"B{row[1:]} = lam @ {row}" for row in rows),
     ]
     lines += _drift_lines(program, calls)
@@ -115,6 +115,14 @@ def _rhs_lines(program: Program, calls: str) -> list[str]:
     for k, equation in enumerate(program.equations):
         lines.append(line(f"dy[{k}]", expression(equation.rate)))
     return lines
+
+
+def _targets(names: list[str]) -> str:
+    """Names on the left of an assignment, in brackets where the layout will have to break them."""
+    text = ", ".join(names)
+    if len(names) == 1:
+        return f"{text},"
+    return text if len(text) <= WIDTH - 40 else f"({text})"
 
 
 def _drift_lines(program: Program, calls: str) -> list[str]:

@@ -26,7 +26,7 @@ MODELS = {
     "phase_retrieval": hd.zoo.phase_retrieval(),
     "probit": hd.zoo.probit(),
 }
-RULES = ("tensor_mean", "separable_mean", "nested_mean")
+RULES = ("tensor_mean", "separable_mean", "nested_mean", "quasi_mean")
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -74,6 +74,7 @@ def test_modules_with_quadrature_in_several_dimensions_are_lint_clean_and_strict
         "grid": hd.derive(hd.Model(loss=hd.softplus(x1 + x2) * sp.tanh(x2 + s) * sp.tanh(s + x1))),
         "kinks": hd.derive(hd.Model(loss=sp.Abs(x1) * sp.Abs(x2 - s) * sp.Abs(x1 + x2)), policy="numeric"),
         "mixture": hd.derive(hd.zoo.mixed_regression(2)),
+        "points": hd.derive(hd.zoo.multiclass_logistic(5)),
     }
     paths = [theory.export(tmp_path / f"{name}.py") for name, theory in theories.items()]
     assert all(any(f"= {rule}(" in path.read_text(encoding="utf-8") for path in paths) for rule in RULES)
