@@ -242,7 +242,7 @@ class Run:
         students = self.model.n_student
         if students != self.model.n_teacher or trained is not None:
             return None
-        block = overlaps[:1, students:, students:]  # of teachers: it never changes
+        block = overlaps[..., students:, students:]
         at_target = np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
         return np.asarray(risk - self._risk(at_target, None), dtype=np.float64)
 

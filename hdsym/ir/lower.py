@@ -36,12 +36,12 @@ __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_functi
 _GENERATED = re.compile(r"[cEGHIBkq]\d+|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
-    Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict diffusion drift
-    dy damping delta entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len
-    make_rhs math matrix method modes n nested_mean np overlaps own pack partial pull rate rates refine rho rhs risk
-    rows rtol schedule separable_mean shape sizes solution solve solve_ivp special split_mean split_mean_2d start str
-    students t tensor_mean theta times total trained trained_gradient tuple u unit_integral unpack v value values w y
-    z zip
+    Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict dy damping delta
+    entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len make_rhs math matrix
+    method modes n nested_mean np overlaps own pack partial rate rates refine rho rhs risk rows rtol schedule
+    separable_mean shape sizes solution solve solve_ivp special split_mean split_mean_2d start str students t
+    tensor_mean theta times total trained trained_gradient tuple u unit_integral unpack v value values w y z zip
+    diffusion drift pull
 """
 RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""
