@@ -16,6 +16,7 @@ from .rules.moments import monomial_moment
 from .rules.plackett import PLACKETT
 from .rules.quasi import quasi_integrals
 from .rules.span import opaque_forms
+from .separate import separated
 from .terms import Term, rewrite_kinks, terms_of
 
 __all__ = ["Engine", "Outcome"]
@@ -120,15 +121,18 @@ class Engine:
 
     @staticmethod
     def _better_whole(integrand: Expr, gaussian: Gaussian, value: Expr) -> bool:
-        """Whether one integral of everything costs no more dimensions than the parts.
+        """Whether one integral of everything costs no more dimensions than the parts, and separates as they may.
 
-        It keeps squares together: (sigmoid(x) - sigmoid(s))^2 stays non-negative and keeps its digits near x = s.
+        It keeps squares together: (sigmoid(x) - sigmoid(s))^2 stays non-negative and keeps its digits near x = s. And
+        it is one: f'(x) f'(y) f(s) f(z) with f' = 1 - f^2 has four parts.
         """
         if integrand.has(sp.DiracDelta) or any(term.exponent != 0 for term in terms_of(integrand, gaussian)):
             return False  # exponentials are absorbed into the Gaussian, term by term, before anything is integrated
         largest: int = max((node.dimension for node in value.atoms(GaussianIntegral)), default=0)
+        if len(opaque_forms(integrand, gaussian)) > largest:
+            return False
         # beyond two dimensions the parts may separate where the whole does not; an average over points never does
-        return (largest <= 2 or bool(quasi_integrals(value))) and len(opaque_forms(integrand, gaussian)) <= largest
+        return largest <= 2 or bool(quasi_integrals(value)) or _separates(integrand, gaussian)
 
     def whole(self, integrand: Expr, gaussian: Gaussian) -> Outcome:
         """E[integrand] as one integral over all it depends on, by quadrature or, beyond that, over points."""
@@ -216,6 +220,11 @@ def _may_diverge(integrand: Expr, gaussian: Gaussian) -> bool:
         for term in terms_of(integrand, gaussian)
         if term.exponent != 0
     )
+
+
+def _separates(integrand: Expr, gaussian: Gaussian) -> bool:
+    variables = tuple(v for v in gaussian.variables if integrand.has(v))
+    return not integrand.has(sp.sign, sp.Abs) and bool(separated(integrand, variables))
 
 
 def _bare(term: Term) -> Term:

@@ -11,11 +11,13 @@ import sympy as sp
 from scipy import special, stats
 
 import hdsym as hd
+from hdsym.codegen import load_module, render_function
 from hdsym.errors import ExpectationError
 from hdsym.expectation.engine import Engine
 from hdsym.expectation.expectation import Expectation
 from hdsym.expectation.gaussian import Gaussian
 from hdsym.expectation.integral import GaussianIntegral
+from hdsym.ir.lower import lower_function, overlap_symbols
 
 x, s, z, w = VARIABLES = sp.symbols("x s z w", real=True)
 A4 = np.array([[1.2, 0.3, -0.2, 0.1], [0.3, 0.8, 0.4, 0.2], [-0.2, 0.4, 1.5, -0.3], [0.1, 0.2, -0.3, 1.0]])
@@ -238,3 +240,50 @@ def test_singular_covariances_and_many_kinks_over_points() -> None:
     u = np.abs(np.random.default_rng(2).normal(size=(1_000_000, 5)))
     wanted = np.mean(np.exp(-(np.tanh(u.prod(axis=1)) ** 2))) / 32
     assert float(value.evaluate(np.eye(5))) == pytest.approx(wanted, rel=5e-3)
+
+
+MIXED = tanh(x) ** 2 * tanh(s) * (1 - tanh(z) ** 2) * tanh(w)
+
+
+@pytest.mark.parametrize("scale", [0.05, 1.0, 10.0])
+@pytest.mark.parametrize("spread", [0.0, 1e-9, 1e-4, 1e-2])
+def test_equidistant_modes_up_to_perfect_correlation(scale: float, spread: float) -> None:
+    """Pairs equal up to `spread`: (x, s) = (z, w) nearly; the rule is as accurate between one and near one."""
+    pair = np.array([[1.4, -0.5], [-0.5, 1.0]])
+    B = scale * (np.kron(np.ones((2, 2)), pair) + spread * np.kron(np.diag([0.0, 1.0]), np.eye(2)))
+    found = float(hd.expect(MIXED, [x, s, z, w]).evaluate(B))
+    if spread == 0.0:
+        wanted = float(hd.expect(MIXED.subs({z: x, w: s}), [x, s], policy="numeric").evaluate(scale * pair))
+    else:
+        wanted = _nested(scale * pair, np.sqrt(scale * spread))
+    assert found == pytest.approx(wanted, abs=2e-9)
+
+
+def _nested(pair: np.ndarray, std: float) -> float:
+    """E over (x, s) on a fine trapezoidal grid, of the product of two one-dimensional means given them."""
+    grid = np.linspace(-9.0, 9.0, 361)
+    weights = np.exp(-grid * grid / 2) * (grid[1] - grid[0]) / np.sqrt(2 * np.pi)
+    L = np.linalg.cholesky(pair)
+    u, v = L[0, 0] * grid[:, None] + 0 * grid, L[1, 0] * grid[:, None] + L[1, 1] * grid
+    nodes, w_inner = np.polynomial.hermite_e.hermegauss(24)
+    w_inner = w_inner / np.sqrt(2 * np.pi)
+    first = (1 - np.tanh(u[..., None] + std * nodes) ** 2) @ w_inner
+    second = np.tanh(v[..., None] + std * nodes) @ w_inner
+    return float(weights @ (np.tanh(u) ** 2 * np.tanh(v) * first * second) @ weights)
+
+
+def test_a_product_of_four_is_one_integral() -> None:
+    """f'(x) f'(s) f(z) f(w) with f' = 1 - f^2 separates as it stands; multiplied out it had four parts."""
+    expr = hd.expect((1 - tanh(x) ** 2) * (1 - tanh(s) ** 2) * tanh(z) * tanh(w), [x, s, z, w]).expr
+    assert isinstance(expr, GaussianIntegral)
+
+
+def test_wide_activations_take_few_nodes() -> None:
+    """tanh at variance 5: a Gauss rule of the same accuracy has 580 on each axis of a plane."""
+    function = lower_function("value", overlap_symbols(4), [("value", (), [("value", _expr(MIXED))])], {})
+    module = load_module(render_function(function))
+    assert int(module._counts(2.0 * np.sqrt(5.0), 1)) < 160
+
+
+def _expr(f: sp.Expr) -> sp.Expr:
+    return hd.expect(f, [x, s, z, w]).expr
