@@ -150,13 +150,18 @@ def _kernel_sum(
         entries = [flat.take(place) for place in places]
         values = _where_apart(kernel, len(rows), entries, _given(extras, outer, inner), _apart(apart, outer, inner))
         return _spread(values, count, many) @ weight
+    pairs = _upper(len(rows))
+    fixed = [None if rows[a][1] or rows[b][1] else _block(B, rows[a], rows[b]) for a, b in pairs]
     result = np.empty(count)
     step = max(1, CHUNK // many)
     for start in range(0, count, step):
         part = slice(start, start + step)
         some = tuple(index[part] for index in outer)
         chosen = [(row[part] if over_free else row, over_free) for row, over_free in rows]
-        entries = [_block(B, chosen[a], chosen[b]) for a, b in _upper(len(rows))]
+        entries = [
+            _block(B, chosen[a], chosen[b]) if known is None else known
+            for (a, b), known in zip(pairs, fixed, strict=True)
+        ]
         values = _where_apart(kernel, len(rows), entries, _given(extras, some, inner), _apart(apart, some, inner))
         result[part] = _spread(values, min(step, count - start), many) @ weight
     return result
