@@ -182,7 +182,7 @@ class Model(Members):
             If the label is a Poisson count and `expr` is not a polynomial in it.
         """
         if isinstance(self.link, RandomLabel):
-            expr = self.link.average(expr, self.label)
+            expr = self.link.average(expr, self.label) if expr.has(self.label) else expr
         elif self.link is not None:
             expr = expr.xreplace({self.label: self.link})
         if self.noise is None or not self.noise.chances:
