@@ -10,7 +10,7 @@ from ..errors import DeclarationError
 from ..expectation.engine import Engine
 from ..expectation.expectation import Expectation
 from ..expectation.gaussian import Gaussian
-from ..expectation.rules.quasi import check_smooth
+from ..expectation.rules.quasi import check_smooth, quasi_integrals
 from ..model import Model
 from ..symbols import entry_name
 from .integrands import integrands
@@ -104,7 +104,8 @@ def statistic_mean(engine: Engine, g: Expr, gaussian: Gaussian) -> Expectation:
     largest = max((len(term.atoms(sp.sign) & signs) for term in sp.Add.make_args(g)), default=0)
     if engine.policy == "auto" and (largest > _SIGNS or (opaque and largest > 1)):
         outcome = engine.whole(g, gaussian)
-        return Expectation(g, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+        if quasi_integrals(outcome.value):
+            return Expectation(g, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
     return _expect(engine, g, gaussian)
 
 
