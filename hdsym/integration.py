@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DeclarationError, SolveError
+from .quadratureerror import quadrature_error
 from .runstate import State, constant_or_call, storable
 
 if TYPE_CHECKING:
@@ -148,7 +149,13 @@ class Run:
         self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
     ) -> NDArray[np.float64]:
         """h(B) at overlaps (..., n, n) and trained scalars (..., count)."""
-        result: NDArray[np.float64] = self.module.risk(overlaps, **self.parameters, refine=refine)
+        return self._quantity("risk", overlaps, trained, refine)
+
+    def _quantity(
+        self, name: str, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
+    ) -> NDArray[np.float64]:
+        """A function of the generated module, as "fisher", at the same."""
+        result: NDArray[np.float64] = getattr(self.module, name)(overlaps, **self.parameters, refine=refine)
         return result
 
     def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
@@ -276,14 +283,5 @@ class Run:
                 "atol": self.atol,
                 "rhs_evaluations": int(solution.nfev),
             },
-            "quadrature_error": self._quadrature_error(overlaps, trained),
+            "quadrature_error": 0.0 if self.theory.exact else quadrature_error(self._quantity, overlaps, trained),
         }
-
-    def _quadrature_error(self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None) -> float:
-        """Largest change of the risk, relative to its scale, when the number of quadrature nodes is doubled."""
-        if not self.theory.program.dimensions:
-            return 0.0
-        chosen = np.unique(np.linspace(0, len(overlaps) - 1, 8).astype(int))
-        scalars = None if trained is None else trained[chosen]
-        coarse, fine = (self._risk(overlaps[chosen], scalars, refine=refine) for refine in (1, 2))
-        return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))

@@ -78,16 +78,16 @@ class SizedRun(Run):
         found = self.module.unpack(y, self.grams, **self._size_arguments())
         return found if self.slices else (found, None)
 
-    def _risk(
-        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    def _quantity(
+        self, name: str, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
     ) -> NDArray[np.float64]:
         if trained is None:
-            return super()._risk(overlaps, None, refine)
+            return super()._quantity(name, overlaps, None, refine)
         states = trained.reshape((-1, trained.shape[-1]))
+        function = getattr(self.module, name)
         values = [
-            self.module.risk(
-                B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine
-            )
-            for B, s in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
+            function(B, **self.parameters, **{key: state[part] for key, part in self.slices.items()}, refine=refine)
+            for B, state in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
         ]
-        return np.asarray(values, dtype=np.float64).reshape(overlaps.shape[:-2])
+        found = np.asarray(values, dtype=np.float64)
+        return found.reshape((*overlaps.shape[:-2], *found.shape[1:]))

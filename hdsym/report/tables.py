@@ -95,7 +95,7 @@ def _solver(path: Trajectory) -> Iterator[Row]:
     error = attrs.get("quadrature_error")
     if error is not None:
         value = "none: closed forms" if error == 0 else number(float(error), 2)
-        yield Row("quadrature error", value, "relative change of the risk when the nodes are doubled")
+        yield Row("quadrature error", value, "relative change of risk, drift or Fisher matrix when nodes are doubled")
 
 
 def _simulation(runs: Ensemble) -> Iterator[Row]:
