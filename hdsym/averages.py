@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .derive.means import mean_at
-from .expectation.rules.quasi import quasi_integrals
+from .quadratureerror import quadrature_error
 
 if TYPE_CHECKING:
     from .model import Model
@@ -33,7 +33,11 @@ class Averages:
 
     def _risk(self, overlaps: Float, trained: Float | None, refine: int = 1) -> Float:
         """h(B), shape (...)."""
-        result: Float = self.module.risk(overlaps, **self.parameters, refine=refine)
+        return self._quantity("risk", overlaps, trained, refine)
+
+    def _quantity(self, name: str, overlaps: Float, trained: Float | None, refine: int) -> Float:
+        """A function of the generated module, as "fisher"."""
+        result: Float = getattr(self.module, name)(overlaps, **self.parameters, refine=refine)
         return result
 
     def _statistics(self, overlaps: Float, trained: Float | None, refine: int = 1) -> dict[str, Float]:
@@ -55,30 +59,16 @@ class Averages:
         return np.concatenate([np.concatenate([block, block], -1), np.concatenate([block, block], -1)], -2)
 
     def _errors(self, overlaps: Float, trained: Float | None) -> dict[str, Any]:
-        """Largest changes, relative to the largest value, when the number of quadrature nodes is doubled.
-
-        Where averages over points enter the right-hand side, that of gradient and Fisher matrix is ``drift_error``.
-        """
+        """Largest changes, relative to the largest value, when the number of quadrature nodes is doubled."""
+        error = 0.0 if self.theory.exact else quadrature_error(self._quantity, overlaps, trained)
+        if not self.model.declared_statistics:
+            return {"quadrature_error": error}
         chosen = np.unique(np.linspace(0, len(overlaps) - 1, _CHECKED).astype(int))
         B, scalars = overlaps[chosen], None if trained is None else trained[chosen]
         coarse, fine = ({}, {}) if self._exact_statistics() else (self._statistics(B, scalars, k) for k in (1, 2))
         statistics = {name: 0.0 for name, _ in self.model.declared_statistics}
         statistics |= {name: _change(coarse[name], fine[name]) for name in coarse}
-        exact = not self.theory.program.dimensions
-        risk = 0.0 if exact else _change(*(self._risk(B, scalars, refine=k) for k in (1, 2)))
-        found: dict[str, Any] = {"quadrature_error": risk}
-        if self._points():
-            found["drift_error"] = self._drift_error(B)
-        return found | ({"statistics_error": statistics} if statistics else {})
-
-    def _points(self) -> bool:
-        """Whether the right-hand side averages over points."""
-        entries = self.theory.formulas.solver()
-        return any(quasi_integrals(entry.expr) for name, entry in entries if name != "risk")
-
-    def _drift_error(self, overlaps: Float) -> float:
-        functions = (self.module.gradient, self.module.fisher)
-        return max(_change(*(f(overlaps, **self.parameters, refine=k) for k in (1, 2))) for f in functions)
+        return {"quadrature_error": error, "statistics_error": statistics}
 
     def _exact_statistics(self) -> bool:
         return all(entry.exact for _, entry in self.theory.formulas.statistics)

@@ -133,10 +133,9 @@ def _accuracy(path: Trajectory, runs: Ensemble, names: list[tuple[str, tuple[int
 
 def _error(result: Trajectory | Ensemble, name: str) -> float:
     """Numerical error of the risk or of a declared statistic, as its side has measured it, with that of the drift."""
-    drift = float(result.attrs.get("drift_error") or 0.0)
-    if name == "risk":
-        return drift + float(result.attrs.get("risk_error") or result.attrs.get("quadrature_error") or 0.0)
-    return drift + float(result.attrs.get("statistics_error", {}).get(name, 0.0))
+    attrs = result.attrs
+    own = attrs.get("risk_error") if name == "risk" else attrs.get("statistics_error", {}).get(name)
+    return float(attrs.get("quadrature_error") or 0.0) + float(own or 0.0)
 
 
 def _check_kinds(path: Any, runs: Any) -> None:

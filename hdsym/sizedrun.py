@@ -79,16 +79,16 @@ class SizedRun(Run):
         found = self.module.unpack(y, self.grams, **self._size_arguments())
         return found if self.slices else (found, None)
 
-    def _risk(
-        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    def _quantity(
+        self, name: str, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
     ) -> NDArray[np.float64]:
-        return self._mean(self.module, overlaps, trained, refine)
+        return self._value(self.module, name, overlaps, trained, refine)
 
     def _statistics(
         self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
     ) -> dict[str, NDArray[np.float64]]:
         modules = self.theory.statistic_modules
-        return {name: self._mean(module, overlaps, trained, refine) for name, module in modules.items()}
+        return {name: self._value(module, "risk", overlaps, trained, refine) for name, module in modules.items()}
 
     def _exact_statistics(self) -> bool:
         names = [name for name, _ in self.model.declared_statistics]
@@ -113,20 +113,26 @@ class SizedRun(Run):
         result: NDArray[np.float64] = module.trained_gradient(overlaps, **self.parameters, **states)
         return result
 
-    def _points(self) -> bool:
-        """Kernels of at most six preactivations need no points in the right-hand side, or are refused."""
-        return False
-
-    def _mean(
-        self, module: Any, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
+    def _value(
+        self,
+        module: Any,
+        name: str,
+        overlaps: NDArray[np.float64],
+        trained: NDArray[np.float64] | None,
+        refine: int,
     ) -> NDArray[np.float64]:
-        """What a generated module calls the risk, with the sizes, parameters and trained scalars of this run."""
+        """A function of a generated module with the sizes, parameters and trained scalars of this run.
+
+        The module of a statistic calls it the risk.
+        """
+        function = getattr(module, name)
         if trained is None:
-            result: NDArray[np.float64] = module.risk(overlaps, **self.parameters, refine=refine)
+            result: NDArray[np.float64] = function(overlaps, **self.parameters, refine=refine)
             return result
         states = trained.reshape((-1, trained.shape[-1]))
         values = [
-            module.risk(B, **self.parameters, **{name: s[part] for name, part in self.slices.items()}, refine=refine)
-            for B, s in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
+            function(B, **self.parameters, **{key: state[part] for key, part in self.slices.items()}, refine=refine)
+            for B, state in zip(overlaps.reshape((-1, *overlaps.shape[-2:])), states, strict=True)
         ]
-        return np.asarray(values, dtype=np.float64).reshape(overlaps.shape[:-2])
+        found = np.asarray(values, dtype=np.float64)
+        return found.reshape((*overlaps.shape[:-2], *found.shape[1:]))

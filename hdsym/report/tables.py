@@ -95,12 +95,10 @@ def _solver(path: Trajectory) -> Iterator[Row]:
     error = attrs.get("quadrature_error")
     if error is not None:
         value = "none: closed forms" if error == 0 else number(float(error), 2)
-        yield Row("quadrature error", value, "relative change of the risk when the nodes are doubled")
-    if attrs.get("drift_error"):
-        yield Row("drift error", number(float(attrs["drift_error"]), 2), "the same of gradient and Fisher matrix")
+        yield Row("quadrature error", value, "relative change of risk, drift or Fisher matrix when nodes are doubled")
     for name, error in attrs.get("statistics_error", {}).items():
         if error != 0:
-            yield Row(f"error of {name}", number(float(error), 2), "relative, as that of the risk")
+            yield Row(f"error of {name}", number(float(error), 2), "relative, on top of that")
 
 
 def _simulation(runs: Ensemble) -> Iterator[Row]:

@@ -114,3 +114,25 @@ def test_gelu_where_all_students_share_a_covariance(shared: float) -> None:
 def test_gelu_kernels_need_no_plane() -> None:
     """Four error functions, also beside polynomials and densities, take an integral over the unit interval at most."""
     assert not theory("gelu").program.dimensions
+
+
+@pytest.mark.parametrize("name", ["fisher", "gradient", "trained_gradient"])
+@pytest.mark.parametrize("activation", ["tanh", "gelu"])
+def test_quadrature_error_covers_everything(activation: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path's attribute looked at the risk alone, and at integrals over Gaussians alone; GELU's is over [0, 1]."""
+    trained = name == "trained_gradient"
+    derived = hd.derive(hd.zoo.committee(ACTIVATIONS[activation][0], True)) if trained else theory(activation)
+    problem = hd.Problem(
+        spectrum=hd.spectrum.identity(),
+        start=hd.start.random(norm=0.5, cosine=0.3, n_student=1, n_teacher=1, rng=1),
+        learning_rate=0.3,
+        parameters={"v": [0.4]} if trained else {},
+    )
+    assert 0 < derived.solve(problem, t=1).attrs["quadrature_error"] < 1e-9
+    function = getattr(derived.module, name)
+
+    def worse(B: Array, *, refine: int = 1, **given: Any) -> Array:
+        return np.asarray(function(B, refine=refine, **given) * (1 + 1e-3 / refine))
+
+    monkeypatch.setattr(derived.module, name, worse)
+    assert derived.solve(problem, t=1).attrs["quadrature_error"] == pytest.approx(5e-4, rel=1e-2)
