@@ -111,7 +111,8 @@ def multiclass_logistic(classes: int = 3, labels: str = "soft") -> Model:
     Parameters
     ----------
     classes:
-        Number of classes, at least 2. From five on, integrals are averages over points: see ``attrs["quadrature_error"]``.
+        Number of classes, at least 2. From five on, integrals are averages over points, as
+        ``attrs["quadrature_error"]`` shows.
     labels:
         "soft": y_k = softmax(s)_k, the conditional mean. "sampled": y is one class, k with probability softmax(s)_k.
         Risk and gradient agree; the Fisher matrix of sampled labels is larger.
