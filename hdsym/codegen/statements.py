@@ -28,7 +28,8 @@ def integration(*functions: Function) -> dict[str, Any]:
     """Which quadrature rules the module needs."""
     plans = {(plan.rule, plan.dimension) for function in functions for plan in function.integrals()}
     rules = {rule for rule, _ in plans}
-    panels_2d, beyond = ("panels", 2) in plans or "nested" in rules, bool(rules - {"trapezoid", "panels"})
+    split_2d, beyond = ("panels", 2) in plans or "plane" in rules, bool(rules - {"trapezoid", "panels"})
+    panels_2d = split_2d or "nested" in rules
     needed = [name for name, used in (("combinations", panels_2d), ("combinations_with_replacement", beyond)) if used]
     return {
         "combinations": ", ".join(needed),
@@ -37,7 +38,9 @@ def integration(*functions: Function) -> dict[str, Any]:
         "quadrature": ("trapezoid", 1) in plans,
         "quadrature_2d": ("trapezoid", 2) in plans,
         "split": ("panels", 1) in plans,
-        "split_2d": ("panels", 2) in plans,
+        "split_2d": split_2d,
+        "hermite": bool(rules & {"tensor", "separable", "plane"}),
+        "plane": "plane" in rules,
         "tensor": "tensor" in rules,
         "separable": "separable" in rules,
         "nested": "nested" in rules,
@@ -88,11 +91,12 @@ def _integral(plan: Integral) -> str:
         law = f"({brackets(mean[:p])}, {brackets(mean[p:])}), {upper}"
     else:
         parts = [_lambda(plan.integrand, plan.variables, plan)]
-    if plan.rule in ("separable", "tensor"):
+    if plan.rule in ("separable", "tensor", "plane"):
         options = [str(plan.steepness)]
     elif plan.rule == "quasi":
         return _call(f"{plan.target.name} = quasi_mean", [*parts, law, _POINTS[plan.sharp], last])
-    name = _RULES[plan.rule] if plan.dimension > 2 else f"{_RULES[plan.rule]}{'_2d' if plan.dimension == 2 else ''}"
+    plain = plan.dimension == 2 and plan.rule != "plane"
+    name = f"{_RULES[plan.rule]}_2d" if plain else _RULES[plan.rule]
     splitting = [] if plan.rule == "trapezoid" else [f"({forms})", *options]
     return _call(f"{plan.target.name} = {name}", [*parts, law, *splitting, last])
 
@@ -103,6 +107,7 @@ _POINTS = {False: "12", True: "15"}
 _RULES = {
     "trapezoid": "gaussian_mean",
     "panels": "split_mean",
+    "plane": "plane_mean",
     "tensor": "tensor_mean",
     "separable": "separable_mean",
     "nested": "nested_mean",

@@ -40,9 +40,9 @@ _WORDS = """
     Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict diffusion drift
     dy damping delta entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len
     make_rhs math matrix method modes n nested_mean np overlaps own pack partial pull quasi_mean rate rates refine rho
-    rhs risk rows rtol schedule separable_mean shape sizes solution solve solve_ivp special split_mean split_mean_2d
-    start str students t tensor_mean theta times total trained trained_gradient tuple u unit_integral unpack v value
-    values w y z zip
+    rhs risk rows rtol schedule plane_mean separable_mean shape sizes solution solve solve_ivp special split_mean
+    split_mean_2d start str students t tensor_mean theta times total trained trained_gradient tuple u unit_integral
+    unpack v value values w y z zip
 """
 RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from ..cas import Expr, Symbol
+from ..userfunction import UserFunction
 
 __all__ = [
     "Assign",
@@ -84,18 +85,25 @@ class Integral:
 
     @property
     def rule(self) -> str:
-        """How it is integrated: "trapezoid" or "panels" in one and two dimensions, beyond as follows.
+        """How it is integrated: "trapezoid" or "panels" in one and two dimensions, or "plane", a grid where it is small
+        enough, of a function that is analytic; beyond as follows.
 
         "separable": Mehler's formula. "tensor": a grid. "nested": axis by axis, which serves kinks. "quasi": an average
         over points, beyond four dimensions, or three with kinks.
         """
         if self.dimension <= 2:
-            return "panels" if self.split else "trapezoid"
+            return "trapezoid" if not self.split else "plane" if self.dimension == 2 and self._analytic else "panels"
         if (self.dimension > 3 and (self.sharp or self.points)) or (self.dimension > 4 and not self.factors):
             return "quasi"
         if self.sharp or any(s != 0 for s in (*self.growth, *self.frequency)):
             return "nested"
         return "separable" if self.factors else "tensor"
+
+    @property
+    def _analytic(self) -> bool:
+        """Whether it is analytic near the real axes, as far as is known, and neither grows nor oscillates."""
+        restless = any(slope != 0 for slope in (*self.growth, *self.frequency))
+        return not (self.sharp or restless or self.integrand.has(UserFunction))
 
     @property
     def sharp(self) -> bool:

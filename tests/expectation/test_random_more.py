@@ -20,7 +20,7 @@ from tests.expectation.strategies_more import (
     x,
     y,
 )
-from tests.expectation.test_random import FEW, NIGHTLY, ROUNDING, tolerance
+from tests.expectation.test_random import FEW, NIGHTLY, allowed
 
 HANDFUL = settings(FEW, max_examples=6)
 
@@ -30,7 +30,7 @@ def check(problem: Problem, policy: str = "auto") -> None:
     found = hd.expect(problem.integrand, problem.names, mean=problem.mean or 0, policy=policy)
     value = float(found.evaluate(problem.cov))
     reference, scale, terms = expected(problem)
-    assert abs(value - reference) <= tolerance(problem) * scale + ROUNDING * terms, (value, reference)
+    assert abs(value - reference) <= allowed(problem, scale, terms), (value, reference)
 
 
 def check_noise(case: NoiseCase) -> None:
@@ -41,9 +41,8 @@ def check_noise(case: NoiseCase) -> None:
         problems = [Problem(_at(integrand, case, value), (X, S), case.cov) for value in case.noise.values.tolist()]
         assume(not any(map(ambiguous, problems)))
         reference, scale, terms = case.noise.weights @ np.array([expected(problem) for problem in problems])
-        allowed = tolerance(problems[0]) * scale + ROUNDING * terms
         found = float(np.squeeze(getattr(theory, f"{name}_at")(case.cov)))
-        assert abs(found - reference) <= allowed, (name, found, reference)
+        assert abs(found - reference) <= allowed(problems[0], scale, terms), (name, found, reference)
 
 
 def _at(integrand: sp.Expr, case: NoiseCase, value: float) -> sp.Expr:
