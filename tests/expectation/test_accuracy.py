@@ -52,3 +52,14 @@ def test_what_is_asked_for_is_delivered(name: str, width: tuple[float, float], c
 @pytest.mark.xfail(strict=True, reason="terms of the size of B12 = 1e4 cancel to 1e-4: their rounding is up to 3e-7")
 def test_terms_that_cancel(name: str, width: tuple[float, float], correlation: float) -> None:
     check(name, width, correlation)
+
+
+@pytest.mark.parametrize("width", [1e-3, 0.3, 1.0, 4.0, 30.0, 100.0])
+@pytest.mark.parametrize("correlation", [0.6, -(1 - 1e-6), 1.0])
+def test_oblique_functions_of_two_variables(width: float, correlation: float) -> None:
+    """On a grid where it is small, on panels elsewhere: both within rounding of the independent integral."""
+    integrand = hd.softplus(X - S) * sp.tanh(X + S / 2) * hd.sigmoid(S)
+    found = hd.expect(integrand, [X, S], policy="numeric")
+    cov = width**2 * np.array([[1.0, correlation], [correlation, 1.0]])
+    reference, size, _ = expected(Problem(integrand, (X, S), cov))
+    assert float(found.evaluate(cov)) == pytest.approx(reference, abs=1e-11 * size)

@@ -184,14 +184,12 @@ def test_rows_of_data_train_scalars_too() -> None:
     assert np.all(runs.risk.values[:, -1] < 1e-3)
 
 
-@pytest.mark.parametrize("width", [16, 64])
-def test_wide_committees_compile_in_seconds(width: int) -> None:
-    """Compilation takes 3 and 6 s on the machine this was written on."""
+@pytest.mark.parametrize("width", [16, pytest.param(64, marks=pytest.mark.slow)])
+def test_wide_committees_compile(width: int) -> None:
     model, _ = _erf_committee()
     start = hd.start.random(rng=0, n_student=width, n_teacher=width)
     problem = hd.Problem(hd.spectrum.identity(200), start, 0.1, parameters={"a": 1, "v": 1})
     runs = hd.simulate(model, problem, runs=2, t=0.5, rng=0, record=2)
-    assert runs.attrs["compile_seconds"] < 60
     assert np.all(np.isfinite(runs.risk.values))
     assert 0 < runs.attrs["risk_error"] < 0.02
 
