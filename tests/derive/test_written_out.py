@@ -83,7 +83,7 @@ def theory(name: str) -> hd.SizedDerivation:
 
 
 @pytest.mark.parametrize("widths", [(1, 1), (2, 1), (1, 2)])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "fourth power")) for n in MODELS])
 def test_equals_the_sums_written_out(name: str, widths: tuple[int, int]) -> None:
     at = point(MODELS[name], *widths, seed=sum(widths))
     if widths != (1, 1) and not at.sizes:
