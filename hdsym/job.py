@@ -105,7 +105,8 @@ def run_job(
             progress=progress,
         )
     with _timed(say, "compare and write"):
-        verdict = compare(path, ensemble)
+        declared = [name for name, _ in file.model.declared_statistics]
+        verdict = compare(path, ensemble, statistics=("risk", *declared))
         outcome = Outcome(theory, path, ensemble, verdict, destination, FILES)
         _write(outcome, file, command or f"hdsym run {source}")
     return outcome

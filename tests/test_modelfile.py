@@ -54,6 +54,26 @@ def replaced(old: str, new: str) -> str:
     return FULL.replace(old, new)
 
 
+def test_statistics_are_followed_along() -> None:
+    text = """
+[model]
+loss = "softplus(x) - y*x"
+link = {bernoulli = "sigmoid(s)"}
+[model.statistics]
+angle = "(1 - sign(x)*sign(s)) / 2"
+squares = "(sigmoid(x) - y)**2"
+"""
+    x, s, y = hd.student("x"), hd.teacher("s"), hd.label("y")
+    found = dict(read_text(text + PROBLEM.replace("parameters = {sigma = 0.3}", "")).model.declared_statistics)
+    assert found == {"angle": (1 - sp.sign(x) * sp.sign(s)) / 2, "squares": (hd.sigmoid(x) - y) ** 2}
+    with pytest.raises(FileFormatError, match=r"model\.statistics\.angle"):
+        read_text(text.replace('"(1 - sign(x)*sign(s)) / 2"', "1"))
+    with pytest.raises(ParseError, match=r"model\.statistics\.angle"):
+        read_text(text.replace("sign(s)", "sign(q)"))
+    with pytest.raises(HdsymError, match="a statistic is called 'risk'"):
+        read_text(text.replace("angle =", "risk ="))
+
+
 def test_declares_what_python_declares() -> None:
     file = read_text(FULL)
     x, s, y, eps = hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps")

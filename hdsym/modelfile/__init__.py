@@ -20,6 +20,9 @@
     [model.parameters]
     noise_std = {default = 0.1, nonnegative = true}
 
+    [model.statistics]                # means that are followed along with the risk, and judged with it
+    misclassification = "(1 - sign(x)*sign(s)) / 2"
+
     [problem]
     spectrum = {kind = "power_law", alpha = 0.6, d = 2000}
     start = {kind = "random", norm = 1.0, cosine = 0.3, rng = 1}

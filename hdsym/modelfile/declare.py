@@ -20,7 +20,7 @@ __all__ = ["read_expression", "read_model"]
 MAX_CLASSES = 100
 
 
-_KEYS = ("name", "loss", "link", "sizes", "symbols", "parameters", "trained", "noise", "references")
+_KEYS = ("name", "loss", "link", "sizes", "symbols", "parameters", "trained", "noise", "statistics", "references")
 
 
 def read_model(table: Table) -> Model:
@@ -39,7 +39,13 @@ def read_model(table: Table) -> Model:
     for index, reference in enumerate(references):
         if not isinstance(reference, str):
             raise table.error(f"references[{index}]", f"is {reference!r}, not text", "write it in quotes")
-    return Model(loss, link, noise, name, tuple(references))
+    return Model(loss, link, noise, name, tuple(references), _statistics(table, names))
+
+
+def _statistics(table: Table, names: dict[str, Expr]) -> dict[str, Expr]:
+    """Means that are followed along with the risk, by name."""
+    inner = table.table("statistics", {})
+    return {name: read_expression(inner, name, names) for name in inner.values}
 
 
 def read_expression(table: Table, name: str, names: dict[str, Expr], *, number: bool = False) -> Expr:
