@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .derive.means import mean_at
-from .quadratureerror import quadrature_error
+from .quadratureerror import quadrature_error, relative_change, spread_over
 
 if TYPE_CHECKING:
     from .model import Model
@@ -63,16 +63,12 @@ class Averages:
         error = 0.0 if self.theory.exact else quadrature_error(self._quantity, overlaps, trained)
         if not self.model.declared_statistics:
             return {"quadrature_error": error}
-        chosen = np.unique(np.linspace(0, len(overlaps) - 1, _CHECKED).astype(int))
+        chosen = spread_over(len(overlaps), _CHECKED)
         B, scalars = overlaps[chosen], None if trained is None else trained[chosen]
         coarse, fine = ({}, {}) if self._exact_statistics() else (self._statistics(B, scalars, k) for k in (1, 2))
         statistics = {name: 0.0 for name, _ in self.model.declared_statistics}
-        statistics |= {name: _change(coarse[name], fine[name]) for name in coarse}
+        statistics |= {name: relative_change(coarse[name], fine[name]) for name in coarse}
         return {"quadrature_error": error, "statistics_error": statistics}
 
     def _exact_statistics(self) -> bool:
         return all(entry.exact for _, entry in self.theory.formulas.statistics)
-
-
-def _change(coarse: Float, fine: Float) -> float:
-    return float(np.max(np.abs(coarse - fine)) / max(float(np.max(np.abs(fine))), np.finfo(float).tiny))

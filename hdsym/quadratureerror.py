@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Quantity", "quadrature_error"]
+__all__ = ["Quantity", "quadrature_error", "relative_change", "spread_over"]
 
 Array = NDArray[np.float64]
 
@@ -34,16 +34,26 @@ def quadrature_error(quantity: Quantity, overlaps: Array, trained: Array | None)
     """
 
     def change(name: str, count: int) -> float:
-        chosen = np.unique(np.linspace(0, len(overlaps) - 1, count).astype(int))
+        chosen = spread_over(len(overlaps), count)
         B, scalars = overlaps[chosen], None if trained is None else trained[chosen]
         coarse, fine = (quantity(name, B, scalars, refine) for refine in (1, 2))
         if name == "gradient":  # the drift 2 B Dh is what enters the equations
             coarse, fine = 2.0 * B @ coarse, 2.0 * B @ fine
-        regular = np.isfinite(coarse) & np.isfinite(fine)  # Dh alone may be infinite at a singular B
-        off, scale = (np.max(np.abs(a), where=regular, initial=0.0) for a in (coarse - fine, fine))
-        return float(off / max(scale, np.finfo(float).tiny))
+        return relative_change(coarse, fine)
 
     names = ("gradient", "fisher") if trained is None else ("gradient", "fisher", "trained_gradient")
     with np.errstate(all="ignore"):
         changes = [change("risk", _RISKS), *(change(name, _MATRICES) for name in names)]
     return max(float(np.finfo(float).eps), float(np.max(changes)))
+
+
+def spread_over(length: int, count: int) -> NDArray[np.int64]:
+    """At most `count` positions in a path of `length` states, first and last among them."""
+    return np.unique(np.linspace(0, length - 1, count).astype(np.int64))
+
+
+def relative_change(coarse: Array, fine: Array) -> float:
+    """Largest difference relative to the largest value, where both are finite: Dh alone may not be at a singular B."""
+    regular = np.isfinite(coarse) & np.isfinite(fine)
+    off, scale = (np.max(np.abs(a), where=regular, initial=0.0) for a in (coarse - fine, fine))
+    return float(off / max(scale, np.finfo(float).tiny))
