@@ -55,7 +55,9 @@ class Expectation:
         """Value at covariances `B`, shape (..., n, n), and named constants; the result has shape (...).
 
         With `tol` the quadrature is refined until doubling its nodes changes no value by more than `tol`, relative to
-        the value or to one, whichever is larger; closed forms are rounding-accurate whatever `tol` is.
+        the value or to one, whichever is larger; and where terms cancel, so that the rounding of `B` alone would move
+        the formula by more, direct integration takes its place. So it does, with or without `tol`, where the terms of
+        the formula are singular one by one.
 
         Raises
         ------
@@ -65,7 +67,7 @@ class Expectation:
         """
         from .evaluation import evaluate, evaluate_to
 
-        return evaluate(self, B, constants) if tol is None or self.exact else evaluate_to(self, B, constants, tol)
+        return evaluate(self, B, constants) if tol is None else evaluate_to(self, B, constants, tol)
 
     def error(self, B: ArrayLike | None = None, **constants: float) -> NDArray[np.float64]:
         """Estimated quadrature error at the same arguments: the change when the nodes are doubled; 0 if exact."""

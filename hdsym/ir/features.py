@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ..cas import Expr, Symbol, sp
@@ -104,20 +105,47 @@ def growth(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
     return _slopes(integrand, variables, sp.exp | sp.sinh | sp.cosh)
 
 
-def frequency(integrand: Expr, variables: tuple[Symbol, ...]) -> tuple[Expr, ...]:
-    """Slopes a_i such that the integrand has no faster waves than sin(sum a_i u_i).
+def frequency(
+    integrand: Expr, variables: tuple[Symbol, ...], mean: Sequence[Expr] = (), variance: Sequence[Expr] = ()
+) -> tuple[Expr, ...]:
+    """Slopes a_i such that the integrand has no faster waves than sin(sum a_i u_i), u of a `mean` and `variance`.
 
     A function whose argument is not affine, as with noise that is not Gaussian, changes along a curve: nothing marks
-    the place, and panels as for a wave four times as steep as the argument resolve it everywhere.
+    the place, and panels as for a wave four times as steep as the argument resolve it everywhere. How steep it is
+    depends on the place, and that at 2.5 standard deviations is taken (the mass beyond is small, and so is the share of
+    the integral that is resolved less well); slopes of `_STEEPEST` and more a standard deviation would cost too much.
     """
+    size = len(variables)
     waves = _slopes(integrand, variables, sp.sin | sp.cos)
     curved = [argument for node in integrand.atoms(sp.Function) for argument in _switches(node, variables)]
     curved = [argument for argument in curved if argument.has(*variables) and _form(argument, variables, False) is None]
-    steep = tuple({sp.Abs(argument.diff(v)) for argument in curved} for v in variables)
-    return tuple(
-        wave + 4 * sp.Add(*(slope for slope in slopes if not slope.has(*variables)))
-        for wave, slopes in zip(waves, steep, strict=True)
-    )
+    if not curved:
+        return waves
+    stds = [sp.sqrt(entry) for entry in variance or (sp.S.One,) * size]
+    far = {
+        v: sp.Abs(m) + sp.Rational(5, 2) * std for v, m, std in zip(variables, mean or (0,) * size, stds, strict=True)
+    }
+    limit = _STEEPEST[size > 2]
+    result = []
+    for v, std, wave in zip(variables, stds, waves, strict=True):
+        steep = 4 * sp.Add(*{_bound(argument.diff(v), far) for argument in curved})
+        result.append(wave + (steep / (1 + steep * std / limit) if steep != 0 else steep))
+    return tuple(result)
+
+
+_STEEPEST = (100, 12)
+"""Bounds in up to two dimensions, and beyond, where every panel is paid for at all nodes of the other axes."""
+
+
+def _bound(slope: Expr, far: dict[Symbol, Expr]) -> Expr:
+    """The size of a slope where the variables are `far` out, or zero if it cannot be told."""
+    if slope.is_polynomial(*far):
+        terms = sp.Poly(slope, *far).terms()
+        return sp.Add(*(sp.Abs(c) * sp.Mul(*(x**k for x, k in zip(far.values(), p, strict=True))) for p, c in terms))
+    if slope.has(sp.DiracDelta, sp.Subs, sp.Derivative):
+        return sp.S.Zero
+    ends = [slope.xreplace(far), slope.xreplace({v: -place for v, place in far.items()})]
+    return sp.Add(*(sp.Abs(end) for end in ends if not end.has(sp.nan, sp.zoo, sp.oo, -sp.oo)))
 
 
 def _slopes(integrand: Expr, variables: tuple[Symbol, ...], kind: Any) -> tuple[Expr, ...]:

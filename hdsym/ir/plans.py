@@ -66,7 +66,7 @@ class Prepared:
             tuple(cov),
             forms,
             moved(growth(self.integrand, variables)),
-            moved(frequency(self.integrand, variables)),
+            moved(frequency(self.integrand, variables, mean, cov[:: size + 1])),
             self.arguments,
             tuple(values),
             tuple(with_inverse_mills(factor) for factor, _ in factors),

@@ -74,6 +74,7 @@ def expected(problem: Problem) -> Expected:
     if linear or problem.integrand.has(sp.sinh, sp.cosh):  # with slopes up to 2.5 the mass lies further out
         reach += 2.5 * float(np.max(np.abs(left).sum(axis=1), initial=0.0))
     turns = sum((_turning(wave, problem, left) for wave in problem.integrand.atoms(sp.sin, sp.cos)), 0.0)
+    turns += 2.5 * max((_bending(form, problem, left) for _, form in _forms(problem.integrand, names)), default=0.0)
     widest = min(3.0, 20.0 / max(2.0 * turns, 1e-9))  # twice: for squares
     mean = np.array([float(m) for m in problem.mean or (0,) * len(names)])
     space = _Space(both, _features(problem), reach, widest, 24 if left.shape[1] < 3 else 14)
@@ -173,6 +174,15 @@ def _terms(expr: sp.Expr) -> sp.Expr:
 def _turning(wave: sp.Expr, problem: Problem, left: np.ndarray) -> float:
     row = np.array([float(wave.args[0].coeff(v)) for v in problem.names])
     return float(np.abs(row @ left).max(initial=0.0))
+
+
+def _bending(form: sp.Expr, problem: Problem, left: np.ndarray) -> float:
+    """How steep the argument of a function is, if it is not affine, at three standard deviations: at most 100."""
+    if sp.Poly(form, *problem.names).total_degree() < 2 or not left.size:
+        return 0.0
+    slopes = sp.lambdify(problem.names, [form.diff(name) for name in problem.names])
+    corners = itertools.product((-3.0, 0.0, 3.0), repeat=left.shape[1])
+    return min(100.0, float(max(np.abs(np.array(slopes(*(left @ z)), dtype=float) @ left).max() for z in corners)))
 
 
 def _root(cov: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ CORRELATIONS = (0.6, -(1 - 1e-4), 1 - 1e-8, 1 - 1e-12)
 
 
 def check(name: str, width: tuple[float, float], correlation: float) -> None:
-    """Up to what the rounding of the covariance costs, which knows the variance of x - s to 1e-16 only."""
+    """Up to what the rounding of the covariance costs: it knows the variance of x - s to 2e-16 in each of its terms."""
     found = hd.expect(INTEGRANDS[name], [X, S])
     assert not found.exact
     cov = np.outer(width, width) * np.array([[1.0, correlation], [correlation, 1.0]])
@@ -34,24 +34,40 @@ def check(name: str, width: tuple[float, float], correlation: float) -> None:
         try:
             error = abs(float(found.evaluate(cov, tol=tol)) - reference)
         except ExpectationError:
-            assert tol < rounding, "refused for more than rounding"
+            assert tol < 4 * rounding, "refused for more than rounding"
         else:
             assert error <= tol * max(1.0, size) + rounding, (tol, error)
 
 
-CANCELS = [("kink", (1e2, 1e2), 1 - 1e-12)]
-CASES = [(name, width, c) for name in INTEGRANDS for width in WIDTHS for c in CORRELATIONS]
-
-
-@pytest.mark.parametrize(("name", "width", "correlation"), [case for case in CASES if case not in CANCELS])
+@pytest.mark.parametrize("correlation", CORRELATIONS)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", INTEGRANDS)
 def test_what_is_asked_for_is_delivered(name: str, width: tuple[float, float], correlation: float) -> None:
     check(name, width, correlation)
 
 
-@pytest.mark.parametrize(("name", "width", "correlation"), CANCELS)
-@pytest.mark.xfail(strict=True, reason="terms of the size of B12 = 1e4 cancel to 1e-4: their rounding is up to 3e-7")
-def test_terms_that_cancel(name: str, width: tuple[float, float], correlation: float) -> None:
-    check(name, width, correlation)
+def test_direct_integration_where_terms_cancel() -> None:
+    """Terms of the size of B12 = 1e4 cancel to 1e-4 and leave 2e-7: silently, whatever was asked for."""
+    found = hd.expect(INTEGRANDS["kink"], [X, S])
+    cov = 1e4 * np.array([[1.0, 1 - 1e-12], [1 - 1e-12, 1.0]])
+    reference, _, _ = expected(Problem(INTEGRANDS["kink"], (X, S), cov))
+    assert abs(float(found.evaluate(cov)) - reference) > 5e-8  # else this test is of nothing
+    assert abs(float(found.evaluate(cov, tol=5e-8)) - reference) < 2e-8
+    with pytest.raises(ExpectationError, match="rounding of the covariance"):
+        found.evaluate(cov, tol=1e-9)
+
+
+def test_direct_integration_where_terms_are_singular() -> None:
+    """The formula divides by det B, and says "not finite" at x = -s and at zero."""
+    found = hd.expect((X + S) * sp.sign(X + S) * sp.erf(X) ** 2 * S**2, [X, S])
+    regular = np.array([[1.0, 0.3], [0.3, 2.0]])
+    batch = np.array([[[1.0, -1.0], [-1.0, 1.0]], np.zeros((2, 2)), regular])
+    values = found.evaluate(batch)
+    assert values[:2] == pytest.approx([0.0, 0.0], abs=1e-12)
+    assert values[2] == found.evaluate(regular) == pytest.approx(float(found.evalf(regular, digits=10)), abs=1e-9)
+    near = np.array([[1.0, -1.0 + 1e-10], [-1.0 + 1e-10, 1.0]])
+    reference, _, _ = expected(Problem(found.integrand, (X, S), near))
+    assert float(found.evaluate(near)) == pytest.approx(reference, abs=1e-10)
 
 
 @pytest.mark.parametrize("width", [1e-3, 0.3, 1.0, 4.0, 30.0, 100.0])
