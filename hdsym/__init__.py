@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .errors import HdsymError
     from .expectation import expect
     from .functions import log_ndtr, logsumexp, relu, sigmoid, softplus
+    from .hermite import InformationExponent, hermite_coefficients, information_exponent
     from .labels import Bernoulli, Categorical, Poisson
     from .laws import Discrete, Laplace, Normal, Rademacher, StudentT, Uniform
     from .model import Model
@@ -42,6 +43,7 @@ _NAMES = {
     "Discrete": "laws",
     "Ensemble": "results",
     "HdsymError": "errors",
+    "InformationExponent": "hermite",
     "Laplace": "laws",
     "LearningRate": "schedule",
     "Model": "model",
@@ -59,6 +61,8 @@ _NAMES = {
     "derive": "derive",
     "expect": "expectation",
     "function": "userfunction",
+    "hermite_coefficients": "hermite",
+    "information_exponent": "hermite",
     "label": "symbols",
     "load": "results",
     "log_ndtr": "functions",
@@ -82,6 +86,7 @@ __all__ = [
     "Discrete",
     "Ensemble",
     "HdsymError",
+    "InformationExponent",
     "Laplace",
     "LearningRate",
     "Model",
@@ -101,6 +106,8 @@ __all__ = [
     "expect",
     "function",
     "functions",
+    "hermite_coefficients",
+    "information_exponent",
     "label",
     "load",
     "log_ndtr",

@@ -145,7 +145,7 @@ def _bound(slope: Expr, far: dict[Symbol, Expr]) -> Expr:
     if slope.has(sp.DiracDelta, sp.Subs, sp.Derivative):
         return sp.S.Zero
     ends = [slope.xreplace(far), slope.xreplace({v: -place for v, place in far.items()})]
-    return sp.Add(*(sp.Abs(end) for end in ends if not end.has(sp.nan, sp.zoo, sp.oo, -sp.oo)))
+    return sp.Add(*(sp.Abs(end) for end in ends if end.is_finite is not False and end.is_extended_real))
 
 
 def _slopes(integrand: Expr, variables: tuple[Symbol, ...], kind: Any) -> tuple[Expr, ...]:

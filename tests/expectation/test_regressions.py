@@ -283,3 +283,14 @@ def piecewise(f: Callable[[float], float], width: float) -> float:
     edges = np.linspace(-9 * width, 9 * width, 145)
     pieces = (quad(f, a, b, epsabs=1e-15, limit=200)[0] for a, b in itertools.pairwise(edges))
     return math.fsum(pieces) / (width * math.sqrt(2 * math.pi))
+
+
+@pytest.mark.parametrize("width", [1e-3, 1.0, 5.0])
+@pytest.mark.parametrize("correlation", [0.0, 0.3, 1.0])
+def test_polynomials_across_the_functions_on_a_grid(correlation: float, width: float) -> None:
+    """E x^2 sigmoid(x + s) was off by a third: one node on the axis along which x + s is constant."""
+    cov = width**2 * np.array([[1.0, correlation], [correlation, 1.0]])
+    for integrand in (X**2 * sigmoid(X + S), (X - S) ** 6 * sigmoid(X + S), S**3 * sp.tanh(X) ** 2 * X):
+        reference, scale, _ = expected(Problem(integrand, (X, S), cov))
+        found = hd.expect(integrand, [X, S], policy="numeric").evaluate(cov)
+        assert float(found) == pytest.approx(reference, abs=1e-11 * scale)
