@@ -125,16 +125,17 @@ def frequency(
     far = {
         v: sp.Abs(m) + sp.Rational(5, 2) * std for v, m, std in zip(variables, mean or (0,) * size, stds, strict=True)
     }
-    limit = _STEEPEST[size > 2]
     result = []
     for v, std, wave in zip(variables, stds, waves, strict=True):
-        steep = 4 * sp.Add(*{_bound(argument.diff(v), far) for argument in curved})
-        result.append(wave + (steep / (1 + steep * std / limit) if steep != 0 else steep))
+        slopes = {argument.diff(v) for argument in curved}
+        if size > 2:  # a grid serves unless told otherwise, and panels on every axis are dear
+            slopes = {slope for slope in slopes if not slope.has(*variables)}
+        steep = 4 * sp.Add(*(_bound(slope, far) for slope in slopes))
+        result.append(wave + (steep / (1 + steep * std / _STEEPEST) if steep != 0 else steep))
     return tuple(result)
 
 
-_STEEPEST = (100, 12)
-"""Bounds in up to two dimensions, and beyond, where every panel is paid for at all nodes of the other axes."""
+_STEEPEST = 100
 
 
 def _bound(slope: Expr, far: dict[Symbol, Expr]) -> Expr:
