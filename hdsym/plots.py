@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SIMULATION",
     "THEORY",
+    "despine",
     "figure_bytes",
     "finish",
     "legend",
@@ -174,7 +175,7 @@ def _gap(axes: Any, data: Any, verdict: Verdict) -> None:
     if largest > 0:
         axes.set_ylim(*(sign * 1.25 * max(largest, min(late, 3 * largest)) for sign in (-1, 1)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
-    _despine(axes)
+    despine(axes)
 
 
 def one_axes(ax: Any) -> tuple[Any, Any]:
@@ -192,7 +193,7 @@ def finish(axes: Any, statistic: str, values: NDArray[np.float64], *, label_time
     if finite.size and finite.min() > 0 and finite.max() > _LOG_RANGE * finite.min():
         axes.set_yscale("log")
     axes.margins(x=0.02)
-    _despine(axes)
+    despine(axes)
     if label_time:
         _finish_time(axes)
 
@@ -202,7 +203,8 @@ def _finish_time(axes: Any) -> None:
     axes.tick_params(labelbottom=True)
 
 
-def _despine(axes: Any) -> None:
+def despine(axes: Any) -> None:
+    """A light grid, and no lines above and right of the axes."""
     axes.grid(True, which="major", alpha=0.25, lw=0.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
