@@ -115,7 +115,7 @@ class DimensionScaling:
         return "; ".join([*said, *self.notes])
 
     def plot(self, ax: Any = None) -> Any:
-        """Gaps against d^-1/2, where a right theory has a straight line through the origin: a new figure, or on `ax`."""
+        """Gaps against d^-1/2, where a right theory has a straight line through 0: a new figure, or on `ax`."""
         from .scalingplot import plot_scaling
 
         return plot_scaling(self, ax)
