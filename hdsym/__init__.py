@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from . import functions, parse, spectrum, start, statistics, zoo
     from .compare import Verdict, compare
     from .derive import Derivation, derive
+    from .dimensions import compare_dimensions
     from .errors import HdsymError
     from .expectation import expect
     from .functions import log_ndtr, logsumexp, relu, sigmoid, softplus
@@ -26,6 +27,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .model import Model
     from .problem import Problem
     from .results import Ensemble, Trajectory, load
+    from .scaling import DimensionScaling
     from .schedule import LearningRate
     from .simulate import simulate
     from .spectrum import Spectrum
@@ -40,6 +42,7 @@ _NAMES = {
     "Bernoulli": "labels",
     "Categorical": "labels",
     "Derivation": "derive",
+    "DimensionScaling": "scaling",
     "Discrete": "laws",
     "Ensemble": "results",
     "HdsymError": "errors",
@@ -58,6 +61,7 @@ _NAMES = {
     "Uniform": "laws",
     "Verdict": "compare",
     "compare": "compare",
+    "compare_dimensions": "dimensions",
     "derive": "derive",
     "expect": "expectation",
     "function": "userfunction",
@@ -83,6 +87,7 @@ __all__ = [
     "Bernoulli",
     "Categorical",
     "Derivation",
+    "DimensionScaling",
     "Discrete",
     "Ensemble",
     "HdsymError",
@@ -102,6 +107,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "compare",
+    "compare_dimensions",
     "derive",
     "expect",
     "function",

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import checks, spectrum
 from .errors import DeclarationError
-from .problem import Data
+from .rows import Data
 from .start import arrays
 
 __all__ = ["least_squares"]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SIMULATION",
     "THEORY",
+    "despine",
     "figure_bytes",
     "finish",
     "legend",
@@ -121,7 +122,7 @@ def plot_verdict(verdict: Verdict, ax: Any = None) -> Any:
         top, bottom = grid[2 * (k // columns), k % columns], grid[2 * (k // columns) + 1, k % columns]
         if k < count:
             _compared(top, data.isel(statistic=k), verdict.runs)
-            _gap(bottom, data.isel(statistic=k), verdict.bias)
+            _gap(bottom, data.isel(statistic=k), verdict)
             _finish_time(bottom)
         else:
             top.remove()
@@ -153,25 +154,28 @@ def _compared(axes: Any, data: Any, runs: int) -> None:
     finish(axes, str(data["statistic"].item()), np.concatenate([curve, median, low]), label_time=False)
 
 
-def _gap(axes: Any, data: Any, bias: float) -> None:
-    """Mean minus theory with its error, in percent of the theory where that does not come near zero."""
+def _gap(axes: Any, data: Any, verdict: Verdict) -> None:
+    """Gap, its error and simultaneous band, in percent of the theory where that does not come near zero."""
     times, theory = data["time"].values, np.abs(data["theory"].values)
     relative = bool(theory.min() > 1e-3 * theory.max())
     unit = 100.0 / theory if relative else np.ones_like(theory)
-    gap, error, allowed = (data[name].values * unit for name in ("gap", "standard_error", "allowance"))
-    if bias > 0:
+    gap, error, band, allowed = (data[name].values * unit for name in ("gap", "standard_error", "band", "allowance"))
+    if verdict.bias > 0:
         axes.fill_between(times, -allowed, allowed, color=THEORY, alpha=0.15, lw=0, label="O(1/d) allowance")
     axes.axhline(0.0, color=THEORY, lw=1.0)
-    label = r"mean $-$ theory, $\pm$ 2 s.e."
+    label = f"{100 * (1 - verdict.level):.4g} % simultaneous band"
+    axes.fill_between(times, gap - band, gap + band, color=SIMULATION, alpha=0.18, lw=0, label=label)
+    what = r"mean $-$ bias $-$ theory" if verdict.other_d is not None else r"mean $-$ theory"
+    label = rf"{what}, $\pm$ 2 s.e."
     axes.errorbar(times, gap, yerr=2 * error, fmt=".", ms=3, lw=0.8, color=SIMULATION, label=label)
     axes.set_ylabel("gap in %" if relative else "gap")
     # the allowance may be many times wider than the gaps near t = 0: it is cut there, so that the gaps can be seen
-    largest = float(np.max(np.abs(gap) + 2 * error))
+    largest = float(np.max(np.abs(gap) + np.maximum(band, 2 * error)))
     late = float(np.median(allowed))
     if largest > 0:
         axes.set_ylim(*(sign * 1.25 * max(largest, min(late, 3 * largest)) for sign in (-1, 1)))
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.2g}")
-    _despine(axes)
+    despine(axes)
 
 
 def one_axes(ax: Any) -> tuple[Any, Any]:
@@ -189,7 +193,7 @@ def finish(axes: Any, statistic: str, values: NDArray[np.float64], *, label_time
     if finite.size and finite.min() > 0 and finite.max() > _LOG_RANGE * finite.min():
         axes.set_yscale("log")
     axes.margins(x=0.02)
-    _despine(axes)
+    despine(axes)
     if label_time:
         _finish_time(axes)
 
@@ -199,7 +203,8 @@ def _finish_time(axes: Any) -> None:
     axes.tick_params(labelbottom=True)
 
 
-def _despine(axes: Any) -> None:
+def despine(axes: Any) -> None:
+    """A light grid, and no lines above and right of the axes."""
     axes.grid(True, which="major", alpha=0.25, lw=0.6)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import checks
 from .errors import DeclarationError, ParameterError
 from .parametervalues import check_names, expanded, name_of
+from .rows import Data
 from .schedule import LearningRate
 from .sizing import inferred_sizes
 from .spectrum import Spectrum
@@ -21,29 +22,6 @@ if TYPE_CHECKING:
     from .model import Model
 
 __all__ = ["Data", "Problem"]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Data:
-    """Real rows, drawn with replacement by ``hd.simulate(model, problem, method="data")``.
-
-    Attributes
-    ----------
-    features:
-        (N, d), in the basis they were given in, after centring and scaling.
-    labels:
-        (N,).
-    scale:
-        The number the features were divided by.
-    """
-
-    features: NDArray[np.float64]
-    labels: NDArray[np.float64]
-    scale: float = 1.0
-
-    def __repr__(self) -> str:
-        N, d = self.features.shape
-        return f"Data(N={N}, d={d})"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -170,6 +148,23 @@ class Problem:
 
         parts = least_squares(features, labels, start, center=center, scale=scale)
         return cls(learning_rate=learning_rate, delta=delta, batch_size=batch_size, horizon=horizon, **parts)
+
+    def at(self, d: int) -> Problem:
+        """The same problem at dimension `d`: spectrum of the same family, start drawn anew, the rest as it is.
+
+        Raises
+        ------
+        DeclarationError
+            If the spectrum has no formula, the start is given as arrays, or the problem comes from data.
+        """
+        if self.data is not None:
+            raise DeclarationError(
+                f"the problem is that of {self.data}, which has one dimension",
+                remedy="choose other features, and pose a problem of their own with Problem.from_data",
+            )
+        if self.spectrum.d != d:
+            self.start.check_other_dimension(d)
+        return replace(self, spectrum=self.spectrum.at(d))
 
     def explicit(self, model: Model) -> Model:
         """The explicit form of a sized model: sizes from the start, from the lengths of arrays, from ``sizes``.

@@ -7,8 +7,9 @@ The module is its own namespace: ``hd.spectrum.power_law(0.6, d=2000)``. A spect
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -43,6 +44,9 @@ class Spectrum:
         eigenbasis already.
     label:
         How reports call it.
+    family:
+        The spectrum of the same kind at another dimension, as a function of d; ``None`` if nothing is known but the
+        eigenvalues. See :meth:`at`.
 
     Raises
     ------
@@ -57,6 +61,7 @@ class Spectrum:
     order: Int | None = None
     basis: Float | None = None
     label: str = "spectrum"
+    family: Callable[[int], Spectrum] | None = None
 
     def __post_init__(self) -> None:
         levels = checks.eigenvalue_vector(self.levels, "levels")
@@ -138,6 +143,36 @@ class Spectrum:
             )
         return self.d
 
+    def at(self, d: int) -> Spectrum:
+        """The spectrum of the same family at dimension `d`: the same formula, or the same share of each eigenvalue.
+
+        Raises
+        ------
+        DeclarationError
+            If nothing says how: single eigenvalues do not tell which others there are at another dimension.
+        """
+        d = checks.dimension(d)
+        if d == self.d:
+            return self
+        if self.family is not None:
+            return self.family(d)
+        counts = self.fractions * d
+        whole = np.rint(counts).astype(np.int64)
+        if self.basis is not None or self.order is not None or not np.allclose(counts, whole, rtol=0, atol=1e-6):
+            raise DeclarationError(
+                f"the spectrum {self.label} says nothing of dimension {d}",
+                remedy=f"give a function of d that poses the problem, or a spectrum with a formula; {self._whole()}",
+            )
+        name = f"{self.label.partition('(')[0]}(d={d})"
+        return Spectrum(self.levels, whole / d, whole, d, label=name)
+
+    def _whole(self) -> str:
+        """Which dimensions a finite set of eigenvalues can be repeated to."""
+        if self.d is None or self.basis is not None or self.order is not None:
+            return "sorted eigenvalues without a basis can be repeated"
+        unit = self.d // int(np.gcd.reduce(self.multiplicities))  # type: ignore[arg-type]
+        return f"each eigenvalue has its share at multiples of {unit}"
+
     @cached_property
     def mean(self) -> float:
         """Mean eigenvalue, tr K / d."""
@@ -204,9 +239,10 @@ def power_law(alpha: float, d: int, trace: float = 1.0) -> Spectrum:
             remedy="choose a smaller exponent",
         )
     label = f"power_law({alpha:g}, d={d})" if trace == 1 else f"power_law({alpha:g}, d={d}, trace={trace:g})"
+    family = partial(power_law, alpha, trace=trace)
     if alpha == 0:
-        return Spectrum(values[:1], np.ones(1), np.array([d]), d, label=label)
-    return Spectrum(values, np.full(d, 1 / d), np.ones(d, dtype=np.int64), d, label=label)
+        return Spectrum(values[:1], np.ones(1), np.array([d]), d, label=label, family=family)
+    return Spectrum(values, np.full(d, 1 / d), np.ones(d, dtype=np.int64), d, label=label, family=family)
 
 
 def from_matrix(K: ArrayLike, label: str | None = None) -> Spectrum:

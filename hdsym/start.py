@@ -120,6 +120,14 @@ class ArrayStart(Start):
                 remedy="make both the same dimension; weights have shape (d,) or (d, number of directions)",
             )
 
+    def check_other_dimension(self, d: int) -> None:
+        if d != len(self.X0):
+            raise DeclarationError(
+                f"the start is given as arrays with d = {len(self.X0)}, and dimension {d} is wanted",
+                remedy="start from hd.start.random(...) or hd.start.overlaps(...), or give a function of d that poses "
+                "the problem",
+            )
+
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
         self.check(spectrum)
         check_fits(len(self.X0), n_student, n_teacher)

@@ -37,6 +37,9 @@ class Start(ABC):
     def check(self, spectrum: Spectrum) -> None:
         """Raise :class:`DeclarationError` if the start cannot belong to the spectrum."""
 
+    def check_other_dimension(self, d: int) -> None:  # noqa: B027  # most starts serve every dimension
+        """Raise :class:`DeclarationError` if the start belongs to one dimension that is not `d`."""
+
     def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
         """G_j = W^T P_j W for each level of the spectrum, shape (m, n, n), O(1) when summed over j.
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from . import tables
 
@@ -32,19 +33,22 @@ class Verdict:
     Attributes
     ----------
     dataset:
-        Per ``statistic`` and ``time``: theory, mean, median, q10, q90, gap (mean - theory), standard_error, allowance
-        (for the O(1/d) bias) and z, the gap beyond the allowance in standard errors (0 within it). ``curve`` is the
-        theory on the finer grid ``curve_time``.
+        Per ``statistic`` and ``time``: theory, mean, median, q10, q90, bias (of order 1/d, as estimated from two
+        dimensions; else 0), gap (mean - bias - theory), standard_error and band of the gap (``band`` is the half-width
+        of its simultaneous confidence band), allowance and z, the gap beyond the allowance in standard errors (0 within
+        it). ``curve`` is the theory on the finer grid ``curve_time``.
     p_value:
         One for everything: chance of a largest |z| at least this large, were the theory right up to the allowance.
     level:
-        ``agree`` needs p_value >= level.
+        ``agree`` needs p_value >= level; the band has confidence 1 - level.
     bias, d_effective:
-        The allowance is (bias / d_effective) times the scale given in :func:`hdsym.compare`.
+        The allowance is (bias / d_effective) times the scale given in :func:`hdsym.compare`; 0 if it is estimated.
     runs, diverged:
         Number of runs, and how many of them diverged while the theory was finite.
     notes:
         What a reader should know: different horizons, runs that diverged, different parameters.
+    other_d:
+        Effective dimension of the second pair, if the bias was estimated from two dimensions.
     """
 
     dataset: xr.Dataset
@@ -56,6 +60,7 @@ class Verdict:
     diverged: int = 0
     title: str = ""
     notes: tuple[str, ...] = ()
+    other_d: float | None = None
 
     @property
     def agree(self) -> bool:
@@ -96,22 +101,41 @@ class Verdict:
         gap = f"the most significant gap is {gap}, at t = {worst['time']:.3g}"
         chance = f"a gap this large or larger happens by chance in {_percent(self.p_value)} of repetitions"
         beyond = f" beyond the O(1/d) allowance of {worst['allowance']:.2g}" if self.bias > 0 else ""
+        within = "the O(1/d) allowance" if self.bias > 0 else "numerical accuracy"
         size = abs(worst["z"])
         if size == 0:
-            where = f"{gap}; the mean of {self.runs} runs stays within the O(1/d) allowance at all times"
+            where = f"{gap}; the mean of {self.runs} runs stays within {within} at all times"
         elif size > _NO_FLUCTUATION:
             where = f"{gap},{beyond or ' at a time'} where the runs hardly fluctuate; {chance}"
         else:
             where = f"{gap}, {size:.2g} standard errors (of the mean of {self.runs} runs){beyond}; {chance}"
         weak = [] if self.allowance_share < _WEAK else [self._weakness()]
-        return "; ".join([f"{head}: {where}", *weak, *self.notes])
+        return "; ".join([f"{head}: {where}", *self._precision(), *weak, *self.notes])
+
+    def _precision(self) -> list[str]:
+        """How the bias was found, and how large a gap could have hidden."""
+        said = []
+        if self.other_d is not None:
+            largest = _percent(self._share(np.abs(self.dataset["bias"].values), np.max))
+            dims = f"effective dimensions {self.d_effective:.4g} and {self.other_d:.4g}"
+            said.append(f"a bias of order 1/d, at most {largest} of the value, is estimated from {dims} and taken away")
+        if self.agree:
+            half = _percent(self._share(self.dataset["band"].values, np.median))
+            said.append(
+                f"at {_percent(1 - self.level)} confidence the gap is known to within {half} at the median time"
+            )
+        return said
 
     @property
     def allowance_share(self) -> float:
         """The allowance as a share of the theory's value, at the median over times and statistics."""
+        return self._share(self.dataset["allowance"].values, np.median)
+
+    def _share(self, values: NDArray[np.float64], summary: Callable[[Any], Any]) -> float:
+        """Relative to the theory's value where that is not near zero, summed up over times and statistics."""
         theory = np.abs(self.dataset["theory"].values)
-        known = theory > 0
-        return float(np.median(self.dataset["allowance"].values[known] / theory[known])) if np.any(known) else 0.0
+        known = theory > 1e-3 * theory.max(axis=1, keepdims=True)
+        return float(summary(values[known] / theory[known])) if np.any(known) else 0.0
 
     def _weakness(self) -> str:
         return (
@@ -131,7 +155,7 @@ class Verdict:
     def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
         data = self.dataset.isel(statistic=0)
         shown = tables.rows_to_show(data.sizes["time"])
-        names = ("theory", "mean", "q10", "q90", "gap", "standard_error", "allowance", "z")
+        names = ("theory", "mean", "q10", "q90", "gap", "standard_error", "band", "allowance", "z")
         columns: dict[str, ArrayLike] = {"time": data["time"].values[shown]}
         columns.update({name.replace("_", " "): data[name].values[shown] for name in names})
         others = self.dataset.sizes["statistic"] - 1

@@ -1,0 +1,33 @@
+"""Real rows that a problem was built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Data"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data:
+    """Real rows, drawn with replacement by ``hd.simulate(model, problem, method="data")``.
+
+    Attributes
+    ----------
+    features:
+        (N, d), in the basis they were given in, after centring and scaling.
+    labels:
+        (N,).
+    scale:
+        The number the features were divided by.
+    """
+
+    features: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    scale: float = 1.0
+
+    def __repr__(self) -> str:
+        N, d = self.features.shape
+        return f"Data(N={N}, d={d})"
