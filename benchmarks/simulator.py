@@ -45,7 +45,7 @@ def draw(bits: Callable[[int], np.random.BitGenerator], d: int, steps: int) -> f
 def step(name: str, d: int, steps: int) -> float:
     """Microseconds per step of the compiled kernel."""
     model = hd.zoo.MODELS[name]()
-    state = methods.make("direct", model, problem(d), kernels.build(model))()
+    state = methods.make("direct", model, problem(d), kernels.build(model)).begin()
     rng, gamma, rates = np.random.Generator(np.random.SFC64(0)), np.full(steps, 0.05), np.empty((steps, 0))
     state.advance(rng, gamma[:1], rates[:1])
     return best(lambda: state.advance(rng, gamma, rates)) / steps * 1e6

@@ -62,9 +62,10 @@ class RandomStart(Start):
         return W[:, :n_student], W[:, n_student:]
 
     def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
-        if spectrum.d is not None:
+        if spectrum.d is not None and len(spectrum.levels) > 1:
             return super().grams(spectrum, n_student, n_teacher)
         self._check_sizes(n_student, n_teacher)
+        self.check(spectrum)  # one eigenvalue: W^T W has no randomness, and no arrays are drawn
         C = self._coefficients(n_student, n_teacher)
         return spectrum.fractions[:, None, None] * (C.T @ C)
 

@@ -42,6 +42,7 @@ def simulate(
     progress: Any = False,
     record: int = 50,
     spacing: str = "linear",
+    group: int | None = None,
 ) -> Ensemble:
     """Run one-pass SGD X_{k+1} = X_k - (gamma_k / d) (a (grad_x f)^T + delta X_k), time t = k / d.
 
@@ -49,8 +50,8 @@ def simulate(
     are computed from X and X*, the risk is an average over preactivations (see :mod:`hdsym.simulate.risk`; its relative
     error is measured and recorded as ``attrs["risk_error"]``) or, for real rows, the mean of the loss over all of them.
     Declared statistics are averaged in the same way, their errors are ``attrs["statistics_error"]``.
-    Trained scalars move along, theta <- theta - (gamma_theta / d) d_theta f, with the same sample and the old values. A
-    step costs O(n d batch_size); memory is O(n d) per worker and O(n^2 runs times) for the result.
+    Trained scalars move along, theta <- theta - (gamma_theta / d) d_theta f, with the same sample and the old values.
+    Memory is that of the weights per worker, and O(n^2 runs times) for the result.
 
     Parameters
     ----------
@@ -64,13 +65,18 @@ def simulate(
         SPEC 7: ``None``, an integer, a Generator or a SeedSequence; the entropy is recorded. One stream per run, so
         the same seed gives the same arrays for any number of workers.
     method:
-        "direct": Gaussian data in the eigenbasis of K. "data": rows of ``problem.data``, drawn with replacement.
+        "direct": Gaussian data in the eigenbasis of K, O(n d batch_size) a step. "reduced": the same law for every d,
+        at O(m n^2) a step if K has m distinct eigenvalues. W is followed up to rotations within the eigenspaces of K,
+        which leave all overlaps and the law of SGD alone. "data": rows of ``problem.data``, drawn with replacement.
     workers:
         Threads; all cores by default.
     progress:
         ``True`` for a bar over the steps of all runs, or a function of (steps done, steps to do).
     record, spacing:
         With `t`: how many times are recorded besides t = 0, "linear" or "log" spaced.
+    group:
+        For "reduced": merge the eigenvalues into at most so many, which is an approximation. ``attrs["grouping"]``
+        has the relative differences of tr K^2, B and W^T K^2 W at t = 0; tr K is kept.
 
     Returns
     -------
@@ -81,7 +87,8 @@ def simulate(
     Raises
     ------
     SimulationError
-        For a model without compiled form, a loss that jumps, a label that is not a number, or a bad argument.
+        For a model without compiled form, a loss that jumps, a label that is not a number, a bad argument, or
+        method="reduced" with too many distinct eigenvalues.
     DeclarationError
         If the spectrum has no dimension, or the start does not fit.
     ParameterError
@@ -101,11 +108,11 @@ def simulate(
     constants = np.array(list(parameters.values()), dtype=np.float64)
     average = risk.Averager(kernels.population, model, constants, threads)
     statistics = Statistics(model, constants, threads)
-    begin = methods.make(method, model, problem, kernels, statistics.means)
-    compile_seconds = _compile(begin, [average, *statistics.averagers.values()])
-    block = int(np.clip(_BLOCK_WORK // (d * problem.batch_size), 16, 65536))
+    plan = methods.make(method, model, problem, kernels, statistics.means, group)
+    compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])
+    block = int(np.clip(_BLOCK_WORK // plan.work, 16, 65536))
     rates = make_rates(problem.learning_rate, d, block), stacked_rates(problem.trained_rates(model), d, block)
-    job = Job(begin, *rates, steps, block, d)
+    job = Job(plan.begin, *rates, steps, block, d)
     seeds, seed_record = streams.spawn(rng, runs)
     report, close = ensemble.progress_bar(progress, compile_seconds)
     try:
@@ -114,7 +121,7 @@ def simulate(
         close()
     arrays, error = _stack(records), 0.0
     means, errors = statistics.of_rows(arrays.pop("statistics"))
-    if method == "direct":
+    if method != "data":
         arrays["risk"] = average(arrays["overlaps"], arrays["trained"])
         error = average.error(arrays["overlaps"], arrays["trained"])
         means, errors = statistics.of_overlaps(arrays["overlaps"], arrays["trained"])
@@ -122,6 +129,7 @@ def simulate(
     attrs = {
         **problem.provenance(model),
         "method": method,
+        **plan.attrs,
         "d_effective": problem.spectrum.effective_dimension,
         "runs": runs,
         **seed_record,

@@ -30,8 +30,8 @@ class Kernels:
 
     Attributes
     ----------
-    direct, data:
-        Steps of SGD in place, with Gaussian data and with rows of a matrix.
+    direct, data, reduced:
+        Steps of SGD in place, with Gaussian data, with rows of a matrix, and up to rotations of the eigenspaces.
     population:
         Average of the loss over weighted points, per covariance factor and values of the trained scalars.
     empirical:
@@ -44,6 +44,7 @@ class Kernels:
 
     direct: Callable[..., int]
     data: Callable[..., int]
+    reduced: Callable[..., int]
     population: Callable[..., None]
     empirical: Callable[..., float]
     overlaps: Callable[..., None]
@@ -63,6 +64,7 @@ def build(model: Model) -> Kernels:
     return Kernels(
         direct=module.direct,
         data=module.data,
+        reduced=module.reduced,
         population=module.population,
         empirical=module.empirical,
         overlaps=module.overlaps,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
+from .grouping import grouped
 from .kernels import Kernels, Means
+from .levels import Levels, split
 
-__all__ = ["METHODS", "Direct", "Observation", "Rows", "State", "make"]
+__all__ = ["METHODS", "Direct", "Observation", "Plan", "Reduced", "Rows", "State", "make"]
 
 Float = NDArray[np.float64]
 
@@ -55,6 +57,7 @@ class Settings:
     parameters: Float
     trained: Float
     means: tuple[Means, ...]
+    group: int | None = None
 
 
 class _Weights:
@@ -125,17 +128,62 @@ class Rows(_Weights):
         return Observation(*self.statistics(self.kernels, rotated), self.kernels.empirical(*given), means)
 
 
+class Reduced:
+    """Fresh Gaussian data up to rotations of the eigenspaces: exact in law, at a cost free of d."""
+
+    def __init__(self, kernels: Kernels, settings: Settings, levels: Levels, d: int) -> None:
+        self.kernels, self.settings, self.levels, self.d = kernels, settings, levels, float(d)
+        self.X, self.A, self.theta = levels.X.copy(), levels.A.copy(), settings.trained.copy()
+        self.root, self.scale = np.sqrt(levels.eigenvalues), np.sqrt(levels.shared)
+        self.sample, self.gradient = np.empty_like(self.root), np.zeros_like(self.X)
+
+    def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        s, kept = self.settings, (self.root, self.X, self.levels.S, self.sample, self.gradient)
+        groups = (self.scale, self.levels.freedom, self.A)
+        rest = (self.theta, gamma, rates, s.delta, self.d, s.batch, s.parameters)
+        return self.kernels.reduced(rng, *kept, *groups, *rest)
+
+    def observe(self) -> Observation:
+        return Observation(*self.levels.overlaps(self.X, self.A), self.theta.copy())
+
+
 Factory = Callable[[], State]
 """Makes the state of one run at t = 0."""
 
 
-def make(method: str, model: Model, problem: Problem, kernels: Kernels, means: tuple[Means, ...] = ()) -> Factory:
-    """How runs of a method begin, for an explicit model; `means` are the averages of its declared statistics.
+@dataclass(frozen=True)
+class Plan:
+    """How the runs of a method are made.
+
+    Attributes
+    ----------
+    begin:
+        Makes the state of one run.
+    work:
+        Numbers drawn in a step, roughly.
+    attrs:
+        What results record of the method's approximations.
+    """
+
+    begin: Factory
+    work: int
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+def make(
+    method: str,
+    model: Model,
+    problem: Problem,
+    kernels: Kernels,
+    means: tuple[Means, ...] = (),
+    group: int | None = None,
+) -> Plan:
+    """How runs of a method go, for an explicit model; `means` are the averages of its declared statistics.
 
     Raises
     ------
     SimulationError
-        For an unknown method, or one that the problem or the model does not permit.
+        For an unknown method, one that the problem or the model does not permit, or `group` where there are none.
     ParameterError
         If a parameter, or the start of a trained scalar, has no value.
     """
@@ -143,17 +191,26 @@ def make(method: str, model: Model, problem: Problem, kernels: Kernels, means: t
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
     parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means)
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group)
+    if group is not None and method != "reduced":
+        raise SimulationError(f'method="{method}" has no groups', remedy='leave group out, or use method="reduced"')
     return METHODS[method](model, problem, kernels, settings)
 
 
-def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Factory:
+def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
     X, S = _starting_rows(model, problem)
     eigenvalues = _eigenvalues(problem)
-    return lambda: Direct(kernels, settings, X, S, eigenvalues)
+    return Plan(lambda: Direct(kernels, settings, X, S, eigenvalues), eigenvalues.size * problem.batch_size)
 
 
-def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Factory:
+def _reduced(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
+    groups, attrs = grouped(model, problem, settings.group)
+    levels, d = split(groups, model.n_student), problem.spectrum.dimension()
+    work = (levels.eigenvalues.size + levels.A[:, :, 0].size) * problem.batch_size
+    return Plan(lambda: Reduced(kernels, settings, levels, d), work, attrs)
+
+
+def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
     if problem.data is None:
         raise SimulationError(
             'method="data" needs real rows, and the problem has none',
@@ -177,7 +234,8 @@ def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) 
     # copies are writeable, as numba compiles for one kind of array only
     rows = (np.array(problem.data.features, order="C"), np.array(problem.data.labels))
     weights = _starting_rows(model, problem)
-    return lambda: Rows(kernels, settings, weights, eigenvalues, basis, rows)
+    begin: Factory = lambda: Rows(kernels, settings, weights, eigenvalues, basis, rows)  # noqa: E731
+    return Plan(begin, eigenvalues.size * problem.batch_size)
 
 
 def _starting_rows(model: Model, problem: Problem) -> tuple[Float, Float]:
@@ -189,5 +247,9 @@ def _eigenvalues(problem: Problem) -> Float:
     return np.array(problem.spectrum.eigenvalues(), dtype=np.float64)
 
 
-METHODS: dict[str, Callable[[Model, Problem, Kernels, Settings], Factory]] = {"direct": _direct, "data": _rows}
+METHODS: dict[str, Callable[[Model, Problem, Kernels, Settings], Plan]] = {
+    "direct": _direct,
+    "reduced": _reduced,
+    "data": _rows,
+}
 """The methods by name."""
