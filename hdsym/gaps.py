@@ -117,7 +117,7 @@ def _error(result: Trajectory | Ensemble, name: str) -> float:
     """Numerical error of the risk or of a declared statistic, as its side has measured it, with that of the drift."""
     attrs = result.attrs
     own = attrs.get("risk_error") if name == "risk" else attrs.get("statistics_error", {}).get(name)
-    return float(attrs.get("quadrature_error") or 0.0) + float(own or 0.0)
+    return sum(float(attrs.get(key) or 0.0) for key in ("quadrature_error", "compression_error")) + float(own or 0.0)
 
 
 def _check_kinds(path: Any, runs: Any) -> None:

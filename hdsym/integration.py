@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from . import modelstatistics
 from .averages import Averages
 from .errors import DeclarationError, SolveError
+from .modes import Modes, all_modes
 from .runstate import State, constant_or_call, storable
 
 if TYPE_CHECKING:
@@ -32,7 +33,13 @@ class Run(Averages):
     """One integration: the arrays of the problem and the generated right-hand side."""
 
     def __init__(
-        self, theory: Derivation | SizedDerivation, problem: Problem, method: str, rtol: float, atol: float
+        self,
+        theory: Derivation | SizedDerivation,
+        problem: Problem,
+        method: str,
+        rtol: float,
+        atol: float,
+        modes: Modes | None = None,
     ) -> None:
         if method not in METHODS:
             raise DeclarationError(f"method is {method!r}", remedy=f"choose one of {', '.join(METHODS)}")
@@ -45,9 +52,8 @@ class Run(Averages):
         self.parameters = self._parameters()
         self.module = theory.module
         self.last: tuple[float, NDArray[np.float64]] = (0.0, np.zeros(0))
-        self.grams = np.asarray(problem.grams(self.model), dtype=np.float64)
-        self.lam = np.asarray(problem.spectrum.levels, dtype=np.float64)
-        self.rho = np.asarray(problem.spectrum.fractions, dtype=np.float64)
+        self.modes = all_modes(problem, self.model) if modes is None else modes
+        self.grams, self.lam, self.rho = self.modes.grams, self.modes.lam, self.modes.rho
         self.rhs = self._right_hand_side()
 
     def _parameters(self) -> dict[str, Any]:
@@ -258,6 +264,7 @@ class Run(Averages):
             "batch_size": problem.batch_size,
             "learning_rate": problem.learning_rate.describe(),
             "parameters": self._shown_parameters(),
+            "modes": self.modes.described(),
             "solver": {
                 "method": self.method,
                 "rtol": self.rtol,

@@ -91,7 +91,14 @@ def dataset(
     made["time"].attrs["long_name"] = "t = steps / d"
     for name in arrays:
         made[name].attrs["long_name"] = _LONG_NAMES.get(name, name)
+    if "grams" in arrays and _compressed(attrs):
+        made["grams"].attrs["long_name"] = "signed shares of W^T W at nodes in place of eigenvalues (compressed)"
     return made
+
+
+def _compressed(attrs: Mapping[str, Any]) -> bool:
+    modes = attrs.get("modes")
+    return isinstance(modes, Mapping) and bool(modes.get("compressed"))
 
 
 def quantiles(values: xr.DataArray, q: ArrayLike, diverged: xr.DataArray) -> xr.DataArray:

@@ -136,7 +136,11 @@ class Trajectory(Record):
 
     @property
     def grams(self) -> xr.DataArray:
-        """G_j = W^T P_j W on each level of the spectrum, axes (time, mode, row, col)."""
+        """G_j = W^T P_j W on each level of the spectrum, axes (time, mode, row, col).
+
+        Of a compressed solution (``attrs["modes"]``) instead weights of either sign at the nodes, the coordinate
+        ``eigenvalue``: sums of q(eigenvalue) * grams are W^T q(K) W, single ones have no meaning.
+        """
         return self.variable("grams")
 
     def at(self, t: ArrayLike) -> xr.Dataset:
@@ -165,7 +169,15 @@ class Trajectory(Record):
         title = (
             f"Trajectory of {self.attrs.get('model', 'a model')}: {times.size} times in [{times[0]:g}, {times[-1]:g}]"
         )
-        return title, columns, [self.message] if self.message and self.status != 0 else []
+        notes = [self.message] if self.message and self.status != 0 else []
+        return title, columns, [*notes, *self._compression()]
+
+    def _compression(self) -> list[str]:
+        modes = self.attrs.get("modes") or {}
+        if not modes.get("compressed"):
+            return []
+        error = f", error {self.attrs['compression_error']:.2g}" if "compression_error" in self.attrs else ""
+        return [f"{modes['count']} modes in place of {modes['levels']} levels of the spectrum{error}"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

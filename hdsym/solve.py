@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from .compression import solve_modes
 from .errors import DeclarationError
 from .integration import METHODS, Run, State
 from .ir.sized import SizedProgram
+from .modes import Modes
 from .sizedrun import SizedRun
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def solve(
     method: str = "DOP853",
     events: Any = None,
     dense_output: bool = False,
+    modes: int | str = "auto",
+    tol: float | None = None,
 ) -> Trajectory:
     """Integrate the ODEs of `problem` from 0 to `t`.
 
@@ -48,6 +52,13 @@ def solve(
     rtol, atol, method, events, dense_output:
         As in :func:`scipy.integrate.solve_ivp`; an event is a function ``event(t, state)`` of time and
         :class:`State`, with the attributes ``terminal`` and ``direction`` if wanted.
+    modes:
+        "full": an equation for every level of the spectrum. A number m: at most m nodes that stand for them. "auto":
+        as many nodes as `tol` asks for where the spectrum has hundreds of levels or more, else all levels. The error is
+        measured, by another solution with more nodes, and stored as ``attrs["compression_error"]``.
+    tol:
+        For "auto": largest change of risk, overlaps, W^T W and statistics when nodes are added, each relative to its
+        largest value along the path; `rtol` by default, and at least 1e-12.
 
     Returns
     -------
@@ -64,9 +75,12 @@ def solve(
         For a parameter without a value.
     """
     kind: type[Run] = SizedRun if isinstance(theory.program, SizedProgram) else Run
-    run = kind(theory, problem, method, rtol, atol)
     times = output_times(problem.horizon, t, t_eval)
-    return run.integrate(times, _as_list(events), dense_output)
+
+    def begin(chosen: Modes | None) -> Run:
+        return kind(theory, problem, method, rtol, atol, chosen)
+
+    return solve_modes(begin, lambda run: run.integrate(times, _as_list(events), dense_output), times, modes, tol)
 
 
 def output_times(horizon: float, t: float | None, t_eval: ArrayLike | None) -> NDArray[np.float64]:

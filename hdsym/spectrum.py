@@ -1,192 +1,36 @@
 """Covariance spectra: the distinct eigenvalues of K, how often each occurs, and where.
 
-The module is its own namespace: ``hd.spectrum.power_law(0.6, d=2000)``. A spectrum without a dimension,
-``hd.spectrum.identity()``, stands for the limit d -> infinity and serves the theory alone.
+The module is its own namespace: ``hd.spectrum.power_law(0.6, d=2000)``. A spectrum without a dimension, such as
+``hd.spectrum.identity()`` or ``hd.spectrum.marchenko_pastur(0.5)``, stands for the limit d -> infinity and serves the
+theory alone.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from . import checks
+from .densities import from_density, marchenko_pastur, power_law_density
 from .errors import DeclarationError
+from .shrinkage import intensity
+from .spectrumbase import Spectrum, from_vector
 
-__all__ = ["Spectrum", "eigenvalues", "from_data", "from_matrix", "identity", "power_law"]
-
-Float = NDArray[np.float64]
-Int = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Spectrum:
-    """Spectrum of the data covariance K; usually made by the functions of this module.
-
-    Parameters
-    ----------
-    levels:
-        (m,) distinct eigenvalues, >= 0, at least one positive.
-    fractions:
-        (m,) share rho_j of the d coordinates at each level; sums to one.
-    multiplicities:
-        (m,) number of coordinates at each level, or ``None`` when `d` is ``None``.
-    d:
-        Dimension, or ``None`` for the limit d -> infinity.
-    order:
-        (d,) level of each coordinate; ``None`` means ``np.repeat(np.arange(m), multiplicities)``.
-    basis:
-        (d, d) orthogonal, columns are the eigenvectors in coordinate order; ``None`` if the coordinates are the
-        eigenbasis already.
-    label:
-        How reports call it.
-    family:
-        The spectrum of the same kind at another dimension, as a function of d; ``None`` if nothing is known but the
-        eigenvalues. See :meth:`at`.
-
-    Raises
-    ------
-    DeclarationError
-        If a shape, a sum or a sign is wrong; the message names it.
-    """
-
-    levels: Float
-    fractions: Float
-    multiplicities: Int | None = None
-    d: int | None = None
-    order: Int | None = None
-    basis: Float | None = None
-    label: str = "spectrum"
-    family: Callable[[int], Spectrum] | None = None
-
-    def __post_init__(self) -> None:
-        levels = checks.eigenvalue_vector(self.levels, "levels")
-        m = len(levels)
-        fractions = np.asarray(self.fractions, dtype=np.float64)
-        if fractions.shape != (m,) or not np.all(fractions > 0) or abs(fractions.sum() - 1) > 1e-9:
-            raise DeclarationError(
-                f"fractions of the spectrum have shape {fractions.shape} and sum {fractions.sum():.6g}",
-                remedy=f"give {m} positive numbers, one per level, that sum to one",
-            )
-        object.__setattr__(self, "levels", checks.frozen(levels))
-        object.__setattr__(self, "fractions", checks.frozen(fractions))
-        self._check_dimension(m)
-
-    def _check_dimension(self, m: int) -> None:
-        if self.d is None:
-            if self.multiplicities is not None or self.order is not None or self.basis is not None:
-                raise DeclarationError(
-                    "a spectrum without d has multiplicities, an order or a basis", remedy="give its dimension d"
-                )
-            return
-        object.__setattr__(self, "d", checks.dimension(self.d))
-        counts = np.asarray(self.multiplicities, dtype=np.int64)
-        if counts.shape != (m,) or np.any(counts < 1) or counts.sum() != self.d:
-            raise DeclarationError(
-                f"multiplicities of the spectrum are {self.multiplicities!r}",
-                remedy=f"give {m} positive integers that sum to d = {self.d}",
-            )
-        if not np.allclose(counts / self.d, self.fractions, rtol=1e-9, atol=0):
-            raise DeclarationError(
-                "fractions and multiplicities disagree", remedy="give fractions = multiplicities / d"
-            )
-        object.__setattr__(self, "multiplicities", checks.frozen(counts))
-        if self.order is not None:
-            order = np.asarray(self.order, dtype=np.int64)
-            if (
-                order.shape != (self.d,)
-                or order.min() < 0
-                or np.any(np.bincount(order, minlength=m)[:m] != counts)
-                or order.max() >= m
-            ):
-                raise DeclarationError(
-                    "order of the spectrum does not match its multiplicities",
-                    remedy=f"give {self.d} level indices, each level as often as its multiplicity says",
-                )
-            object.__setattr__(self, "order", checks.frozen(order))
-        if self.basis is not None:
-            object.__setattr__(self, "basis", checks.frozen(checks.orthogonal(self.basis, self.d)))
-
-    def __repr__(self) -> str:
-        d = "d -> infinity" if self.d is None else f"d={self.d}"
-        low, high = float(self.levels.min()), float(self.levels.max())
-        distinct = "1 level" if len(self.levels) == 1 else f"{len(self.levels)} levels"
-        return f"Spectrum({self.label}: {d}, {distinct} in [{low:.4g}, {high:.4g}], tr K/d={self.mean:.6g})"
-
-    def eigenvalues(self) -> Float:
-        """Eigenvalue of each coordinate, shape (d,).
-
-        Raises
-        ------
-        DeclarationError
-            If the spectrum has no dimension.
-        """
-        return self.levels[self.level_of_coordinate()]
-
-    def level_of_coordinate(self) -> Int:
-        """Index into :attr:`levels` of each coordinate, shape (d,). Raises as :meth:`eigenvalues` does."""
-        self.dimension()
-        if self.order is not None:
-            return self.order
-        return np.repeat(np.arange(len(self.levels), dtype=np.int64), self.multiplicities)  # type: ignore[arg-type]
-
-    def dimension(self) -> int:
-        """The dimension d as a number. Raises as :meth:`eigenvalues` does."""
-        if self.d is None:
-            raise DeclarationError(
-                f"the spectrum {self.label} has no dimension, and a finite one is needed here",
-                remedy="give it one, for instance hd.spectrum.identity(d=2000)",
-            )
-        return self.d
-
-    def at(self, d: int) -> Spectrum:
-        """The spectrum of the same family at dimension `d`: the same formula, or the same share of each eigenvalue.
-
-        Raises
-        ------
-        DeclarationError
-            If nothing says how: single eigenvalues do not tell which others there are at another dimension.
-        """
-        d = checks.dimension(d)
-        if d == self.d:
-            return self
-        if self.family is not None:
-            return self.family(d)
-        counts = self.fractions * d
-        whole = np.rint(counts).astype(np.int64)
-        if self.basis is not None or self.order is not None or not np.allclose(counts, whole, rtol=0, atol=1e-6):
-            raise DeclarationError(
-                f"the spectrum {self.label} says nothing of dimension {d}",
-                remedy=f"give a function of d that poses the problem, or a spectrum with a formula; {self._whole()}",
-            )
-        name = f"{self.label.partition('(')[0]}(d={d})"
-        return Spectrum(self.levels, whole / d, whole, d, label=name)
-
-    def _whole(self) -> str:
-        """Which dimensions a finite set of eigenvalues can be repeated to."""
-        if self.d is None or self.basis is not None or self.order is not None:
-            return "sorted eigenvalues without a basis can be repeated"
-        unit = self.d // int(np.gcd.reduce(self.multiplicities))  # type: ignore[arg-type]
-        return f"each eigenvalue has its share at multiples of {unit}"
-
-    @cached_property
-    def mean(self) -> float:
-        """Mean eigenvalue, tr K / d."""
-        return float(self.fractions @ self.levels)
-
-    @cached_property
-    def second_moment(self) -> float:
-        """Mean squared eigenvalue, tr K^2 / d."""
-        return float(self.fractions @ self.levels**2)
-
-    @property
-    def effective_dimension(self) -> float:
-        """(tr K)^2 / tr K^2: the number of coordinates that carry the fluctuations; inf when d is ``None``."""
-        return math.inf if self.d is None else self.d * self.mean**2 / self.second_moment
+__all__ = [
+    "Spectrum",
+    "eigenvalues",
+    "from_data",
+    "from_density",
+    "from_matrix",
+    "identity",
+    "marchenko_pastur",
+    "power_law",
+    "power_law_density",
+    "spiked",
+    "two_level",
+]
 
 
 def identity(d: int | None = None) -> Spectrum:
@@ -209,7 +53,7 @@ def eigenvalues(values: ArrayLike) -> Spectrum:
         If there are none, one is not finite, one is negative beyond rounding, or all are zero.
     """
     vector = checks.eigenvalue_vector(values, "eigenvalues")
-    return _from_vector(vector, f"eigenvalues(d={len(vector)})")
+    return from_vector(vector, f"eigenvalues(d={len(vector)})")
 
 
 def power_law(alpha: float, d: int, trace: float = 1.0) -> Spectrum:
@@ -245,6 +89,62 @@ def power_law(alpha: float, d: int, trace: float = 1.0) -> Spectrum:
     return Spectrum(values, np.full(d, 1 / d), np.ones(d, dtype=np.int64), d, label=label, family=family)
 
 
+def two_level(first: float, second: float, share: float = 0.5, d: int | None = None) -> Spectrum:
+    """Eigenvalue `first` on a share of the coordinates, `second` on the others; `d` may be left out.
+
+    With `d`, the number of coordinates at `first` is `share` * d, rounded.
+
+    Raises
+    ------
+    DeclarationError
+        If the levels are not two different numbers >= 0, or one of them gets no coordinate.
+    """
+    levels = checks.eigenvalue_vector([first, second], "the two levels")
+    share = checks.finite(share, "share")
+    if levels[0] == levels[1]:
+        raise DeclarationError(f"both levels are {levels[0]:g}", remedy="give two levels, or use hd.spectrum.identity")
+    if not 0 < share < 1:
+        raise DeclarationError(f"share is {share:g}", remedy="give a number between 0 and 1")
+    fractions = np.array([share, 1 - share])
+    if d is None:
+        return Spectrum(levels, fractions, label=f"two_level({first:g}, {second:g}, share={share:g})")
+    d = checks.dimension(d)
+    count = round(share * d)
+    if not 0 < count < d:
+        raise DeclarationError(
+            f"a share of {share:g} of d = {d} coordinates is {count}", remedy="raise d, or give a share between"
+        )
+    counts = np.array([count, d - count])
+    return Spectrum(levels, counts / d, counts, d, label=f"two_level({first:g}, {second:g}, share={share:g}, d={d})")
+
+
+def spiked(spikes: ArrayLike, d: int, bulk: float = 1.0) -> Spectrum:
+    """A few eigenvalues, the `spikes`, one coordinate each and first; the other coordinates have eigenvalue `bulk`.
+
+    Raises
+    ------
+    DeclarationError
+        If an eigenvalue is not finite or negative, or there are not fewer spikes than dimensions.
+
+    Examples
+    --------
+    >>> import hdsym as hd
+    >>> hd.spectrum.spiked([9, 4], d=5).eigenvalues()
+    array([9., 4., 1., 1., 1.])
+    """
+    d, bulk = checks.dimension(d), checks.finite(bulk, "bulk")
+    given = np.atleast_1d(checks.real_array(spikes, "spikes"))
+    if given.ndim != 1 or not 0 < given.size < d:
+        raise DeclarationError(
+            f"spikes have shape {given.shape}, in d = {d} dimensions", remedy="give one to d - 1 eigenvalues"
+        )
+    values = checks.eigenvalue_vector(np.append(given, bulk), "spikes and bulk")
+    shown = ", ".join(f"{value:g}" for value in given[:3]) + (", ..." if given.size > 3 else "")
+    return from_vector(
+        np.append(given, np.full(d - given.size, values[-1])), f"spiked([{shown}], d={d}, bulk={bulk:g})"
+    )
+
+
 def from_matrix(K: ArrayLike, label: str | None = None) -> Spectrum:
     """Spectrum and eigenbasis of a covariance matrix K, shape (d, d).
 
@@ -269,31 +169,62 @@ def from_matrix(K: ArrayLike, label: str | None = None) -> Spectrum:
     d = len(values)
     vector = checks.eigenvalue_vector(values, "eigenvalues of the covariance")
     vector[vector < d * np.finfo(np.float64).eps * vector.max()] = 0.0
-    return _from_vector(vector, label or f"matrix(d={d})", basis)
+    return from_vector(vector, label or f"matrix(d={d})", basis)
 
 
-def from_data(A: ArrayLike, center: bool = False) -> Spectrum:
+def from_data(A: ArrayLike, center: bool = False, *, shrinkage: float | str = 0.0, rank: int | None = None) -> Spectrum:
     """Spectrum of the covariance K = A^T A / N of data whose rows are samples, shape (N, d).
 
     Parameters
     ----------
     center:
         Subtract the column means first.
+    shrinkage:
+        s in (1 - s) K + s (tr K / d) I: a number in [0, 1], or "ledoit-wolf" for their estimate of the best one (O.
+        Ledoit, M. Wolf, J. Multivariate Anal. 88 (2004), equations 9 to 14).
+    rank:
+        Keep this many of the largest eigenvalues; the others become exactly zero.
 
     Raises
     ------
     DeclarationError
-        If A is not a finite matrix with at least one row and column, or is zero.
+        If A is not a finite matrix with at least one row and column, or is zero; for a shrinkage without meaning; if
+        there are fewer rows, or columns, than the rank asked for, or shrinkage comes with a rank.
     """
     data = checks.data_matrix(A, "the data")
     if center:
         data = data - data.mean(axis=0)
-    return from_matrix(data.T @ data / len(data), label=f"data(N={len(data)}, d={data.shape[1]})")
+    N, d = data.shape
+    label = f"data(N={N}, d={d})"
+    if rank is not None:
+        _check_rank(checks.dimension(rank, "rank"), data.shape, center, shrinkage)
+    K = data.T @ data / N
+    s = intensity(shrinkage, data, K)
+    if s > 0:
+        K *= 1 - s
+        K[np.diag_indices(d)] += s * np.trace(K) / d / (1 - s) if s < 1 else s * np.mean(data**2)
+        label = f"data(N={N}, d={d}, shrinkage={s:.4g})"
+    made = from_matrix(K, label=label if rank is None else f"data(N={N}, d={d}, rank={rank})")
+    return made if rank is None else _truncated(made, rank)
 
 
-def _from_vector(values: Float, label: str, basis: Float | None = None) -> Spectrum:
-    """Levels largest first; `order` is left out where the values are sorted that way already."""
-    negated, order, counts = np.unique(-values, return_inverse=True, return_counts=True)
-    levels, d = np.abs(negated), len(values)
-    in_order = bool(np.all(values[1:] <= values[:-1]))
-    return Spectrum(levels, counts / d, counts, d, None if in_order else order.reshape(-1), basis, label)
+def _check_rank(rank: int, shape: tuple[int, ...], center: bool, shrinkage: float | str) -> None:
+    N, d = shape
+    if shrinkage != 0:
+        raise DeclarationError(
+            f"rank = {rank} is given with shrinkage = {shrinkage!r}, which makes every eigenvalue positive",
+            remedy="leave one of them out",
+        )
+    most = min(N - 1 if center else N, d)
+    if rank > most:
+        raise DeclarationError(
+            f"rank = {rank} is asked for, but {N} rows of {d} features have a rank of at most {most}"
+            + (" after centring" if center else ""),
+            remedy=f"give more rows, or a rank up to {most}",
+        )
+
+
+def _truncated(spectrum: Spectrum, rank: int) -> Spectrum:
+    values = spectrum.eigenvalues().copy()
+    values[np.argsort(-values, kind="stable")[rank:]] = 0.0
+    return from_vector(values, spectrum.label, spectrum.basis)

@@ -18,8 +18,21 @@ from .errors import DeclarationError
 from .evenly import factor, spread_evenly
 from .spectrum import Spectrum
 from .startbase import Start, check_fits
+from .startprofile import ProfileStart, power, profile
 
-__all__ = ["ArrayStart", "OverlapStart", "RandomStart", "Start", "arrays", "check_fits", "overlaps", "random"]
+__all__ = [
+    "ArrayStart",
+    "OverlapStart",
+    "ProfileStart",
+    "RandomStart",
+    "Start",
+    "arrays",
+    "check_fits",
+    "overlaps",
+    "power",
+    "profile",
+    "random",
+]
 
 Float = NDArray[np.float64]
 

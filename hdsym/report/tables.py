@@ -92,6 +92,12 @@ def _solver(path: Trajectory) -> Iterator[Row]:
     if isinstance(solver, Mapping):
         tolerance = f"rtol {number(solver['rtol'])}, atol {number(solver['atol'])}"
         yield Row("integrator", f"{solver['method']}, {tolerance}", f"{solver['rhs_evaluations']} evaluations")
+    modes = attrs.get("modes") or {}
+    if modes.get("compressed"):
+        yield Row("modes", str(modes["count"]), f"in place of {modes['levels']} levels of the spectrum")
+        if "compression_error" in attrs:
+            value = number(float(attrs["compression_error"]), 2)
+            yield Row("compression error", value, "relative change of risk, overlaps and statistics with more modes")
     error = attrs.get("quadrature_error")
     if error is not None:
         value = "none: closed forms" if error == 0 else number(float(error), 2)

@@ -232,13 +232,14 @@ class SizedDerivation:
         method: str = "DOP853",
         events: Any = None,
         dense_output: bool = False,
+        modes: int | str = "auto",
+        tol: float | None = None,
     ) -> Trajectory:
         """Integrate the ODEs of `problem`, which fixes the sizes; arguments and errors as in :func:`hdsym.solve`."""
         from ...solve import solve
 
-        return solve(
-            self, problem, t, t_eval, rtol=rtol, atol=atol, method=method, events=events, dense_output=dense_output
-        )
+        options = {"rtol": rtol, "atol": atol, "method": method, "events": events, "dense_output": dense_output}
+        return solve(self, problem, t, t_eval, modes=modes, tol=tol, **options)
 
     def export(self, path: str | Path, target: str = "numpy") -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path."""

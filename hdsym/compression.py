@@ -1,0 +1,195 @@
+"""Few modes in place of all levels of a spectrum, as many as a tolerance asks for, and what that costs in accuracy."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import storage
+from .errors import DeclarationError, SolveError
+from .integration import Run
+from .modes import Modes
+from .nodes import choose, choose_count
+from .quadratureerror import relative_change
+
+if TYPE_CHECKING:
+    from .results import Trajectory
+
+__all__ = ["solve_modes"]
+
+Float = NDArray[np.float64]
+
+_FEW = 2000
+"""Levels up to which "auto" keeps them all: two or three solutions with nodes would not be faster."""
+
+_FIRST, _FINER, _ROUNDS = 30.0, 1e-2, 4
+"""Accuracy of the first nodes in units of the tolerance, factor of it from one set to the next, and number of sets.
+
+The bound behind the choice is a worst case: the error measured is smaller by 1e-2 to 1e-4.
+"""
+
+_WORTHWHILE = 0.5
+"""Share of the levels that nodes may come to; beyond it all levels are kept."""
+
+_LEAST_TOL = 1e-12
+
+_STALLED, _INTEGRATION = 0.3, 1e3
+"""More accurate nodes that leave more than this share of the last change show the integrator's own error.
+
+That is taken for what it is up to this multiple of `rtol`; explicit methods on stiff spectra come near it.
+"""
+
+
+def solve_modes(
+    begin: Callable[[Modes | None], Run],
+    solve: Callable[[Run], Trajectory],
+    times: Float,
+    modes: int | str,
+    tol: float | None,
+) -> Trajectory:
+    """The trajectory with the modes asked for, its error in ``attrs["compression_error"]``; 0 for all levels.
+
+    Parameters
+    ----------
+    begin:
+        Makes a run over given modes, ``None`` for all levels.
+    solve:
+        Integrates it.
+    times:
+        Output times, the last of which is the horizon.
+    modes, tol:
+        As in :func:`hdsym.solve.solve`.
+
+    Raises
+    ------
+    DeclarationError
+        If `modes` or `tol` has no meaning.
+    SolveError
+        As `solve`, where both of two sets of nodes fail.
+    """
+    count = _count(modes)
+    if tol is not None and not 0 < tol < 1:
+        raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
+    run = begin(None)
+    levels = run.modes.levels
+    if modes == "full" or (count is None and levels <= _FEW) or (count is not None and count >= levels):
+        return solve(run)
+    every, tau = run.modes.ascending(), _time_scale(run, times)
+    if count is not None:
+        return _with_count(begin, solve, every, tau, count)
+    accuracy = max(run.rtol if tol is None else tol, _LEAST_TOL)
+    return _refined(begin, solve, times, every, tau, accuracy, _INTEGRATION * run.rtol) or solve(run)
+
+
+def _count(modes: int | str) -> int | None:
+    if isinstance(modes, str):
+        if modes in ("auto", "full"):
+            return None
+    else:
+        try:
+            if not isinstance(modes, bool) and operator.index(modes) > 0:
+                return operator.index(modes)
+        except TypeError:
+            pass
+    raise DeclarationError(f"modes is {modes!r}", remedy='give "auto", "full" or a positive number of modes')
+
+
+def _with_count(
+    begin: Callable[[Modes | None], Run], solve: Callable[[Run], Trajectory], every: Modes, tau: float, count: int
+) -> Trajectory:
+    """At most `count` nodes; twice as many tell how good they are."""
+    wanted, finer = (every.at(choose_count(every.lam, tau, n)) for n in (count, 2 * count + 4))
+    path = solve(begin(wanted))
+    if not wanted.compressed:
+        return path
+    try:
+        error = _change(path, solve(begin(finer)))
+    except SolveError:
+        error = 1.0  # the nodes do not even agree on whether there is a solution
+    return _marked(path, error)
+
+
+def _refined(
+    begin: Callable[[Modes | None], Run],
+    solve: Callable[[Run], Trajectory],
+    times: Float,
+    every: Modes,
+    tau: float,
+    tol: float,
+    noise: float,
+) -> Trajectory | None:
+    """Sets of nodes until two agree to `tol`, or to the integrator's own error if that is below `noise`.
+
+    The last is returned; ``None`` if all levels are needed.
+    """
+    before: Trajectory | None = None
+    failed, last = False, 1.0
+    for k in range(_ROUNDS):
+        accuracy = max(_FIRST * tol * _FINER**k, 1e-15)
+        chosen = every.at(choose(every.lam, tau, accuracy))
+        if len(chosen.lam) > _WORTHWHILE * every.levels:
+            return None
+        run = begin(chosen)
+        try:
+            found = solve(run)
+        except SolveError:
+            if failed or not chosen.compressed:
+                raise
+            failed, before = True, None
+            continue
+        if not chosen.compressed:
+            return _marked(found, 0.0)
+        change = 1.0 if before is None else _change(before, found)
+        if change <= tol or (change <= noise and change > _STALLED * last):
+            return _marked(found, change)
+        tau = max(tau, _time_scale(run, times, found))
+        before, last, failed = found, change, False
+    return None
+
+
+def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float:
+    """tau, 4 times the integral of gamma ||Dh_xx||: from the start and X = X*, or along a path.
+
+    A mode decays like exp(-lam tau) at most: V' = -2 gamma lam (V H + H^T V) + ...
+    """
+    l = run.model.n_student
+    if path is None:
+        grams, theta = run._split(run._start())
+        overlaps = run._overlaps(grams)[None]
+        if l == run.model.n_teacher:
+            overlaps = np.concatenate([overlaps, run._at_target(overlaps)])
+        trained = None if theta is None else np.repeat(theta[None], len(overlaps), axis=0)
+    else:
+        times, overlaps = path.time.values, path.overlaps.values
+        trained = path.dataset["trained"].values if "trained" in path.dataset else None
+    with np.errstate(all="ignore"):
+        student = run._quantity("gradient", overlaps, trained, 1)[:, :l, :l]
+    sizes = np.linalg.norm(np.nan_to_num(student, nan=0.0, posinf=0.0, neginf=0.0), axis=(1, 2))
+    if path is None:
+        end = float(times[-1])
+        times = np.unique(np.concatenate([np.linspace(0.0, end, 201), end * np.geomspace(1e-8, 1.0, 201)]))
+        sizes = np.full(len(times), max(float(sizes.max()), 1e-3))
+    rate = run.problem.learning_rate(times)
+    return 4.0 * float(np.trapezoid(rate * sizes, times)) + 1e-3
+
+
+def _change(coarse: Trajectory, fine: Trajectory) -> float:
+    """Largest change of risk, overlaps, W^T W, statistics and trained scalars, relative to the largest value of each.
+
+    Where an event or a failure ended one of them, up to there.
+    """
+    common = min(coarse.time.size, fine.time.size)
+    statistics = fine.attrs.get("statistics", {})
+    names = ("risk", "overlaps", "gram", *statistics, *(("trained",) if "trained" in fine.dataset else ()))
+    pairs = ((coarse.dataset[name].values[:common], fine.dataset[name].values[:common]) for name in names)
+    return max(float(np.finfo(float).eps), *(relative_change(first, second) for first, second in pairs))
+
+
+def _marked(path: Trajectory, error: float) -> Trajectory:
+    attrs: dict[str, Any] = storage.encode({"compression_error": error})
+    return replace(path, dataset=path.dataset.assign_attrs(attrs))
