@@ -9,17 +9,19 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .errors import DeclarationError
-from .integration import METHODS, Run, State
+from .integration import Run, State
 from .ir.sized import SizedProgram
 from .sizedrun import SizedRun
+from .stepping.methods import METHODS
 
 if TYPE_CHECKING:
     from .derive import Derivation
     from .derive.sized import SizedDerivation
     from .problem import Problem
     from .results import Trajectory
+    from .stepping.jacobian import Jacobian
 
-__all__ = ["METHODS", "State", "output_times", "solve"]
+__all__ = ["METHODS", "State", "jacobian", "output_times", "solve"]
 
 _POINTS = 201
 """Output times when only a horizon is given."""
@@ -33,7 +35,7 @@ def solve(
     *,
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    method: str = "DOP853",
+    method: str = "auto",
     events: Any = None,
     dense_output: bool = False,
 ) -> Trajectory:
@@ -45,7 +47,14 @@ def solve(
         Horizon, in t = steps / d; ``problem.horizon`` if neither `t` nor `t_eval` is given.
     t_eval:
         Wanted times, increasing and non-negative; by default 201 equally spaced ones.
-    rtol, atol, method, events, dense_output:
+    rtol, atol:
+        Tolerances of a step, relative and, for overlaps, absolute: each level has `atol` times its share of the modes.
+    method:
+        ``"auto"``: DOP853, and from where stability rather than accuracy holds its steps back a method for stiff
+        equations, if that is worth it; ``path.attrs["solver"]["used"]`` says which, from when on and why. Or
+        ``"explicit"`` (DOP853), ``"stiff"`` (RODAS), ``"exponential"`` (exponential Rosenbrock), or a name that
+        :func:`scipy.integrate.solve_ivp` knows: see :data:`METHODS`.
+    events, dense_output:
         As in :func:`scipy.integrate.solve_ivp`; an event is a function ``event(t, state)`` of time and
         :class:`State`, with the attributes ``terminal`` and ``direction`` if wanted.
 
@@ -63,10 +72,59 @@ def solve(
     ParameterError
         For a parameter without a value.
     """
-    kind: type[Run] = SizedRun if isinstance(theory.program, SizedProgram) else Run
-    run = kind(theory, problem, method, rtol, atol)
+    run = _run(theory, problem, method, rtol, atol)
     times = output_times(problem.horizon, t, t_eval)
     return run.integrate(times, _as_list(events), dense_output)
+
+
+def jacobian(
+    theory: Derivation | SizedDerivation,
+    problem: Problem,
+    t: float = 0.0,
+    grams: ArrayLike | None = None,
+    trained: ArrayLike | None = None,
+) -> Jacobian:
+    """The Jacobian of the mode equations of `problem` at time `t`.
+
+    Parameters
+    ----------
+    grams:
+        Gram matrices of the levels, shape (m, n, n), as ``path.grams`` has them; those of the start by default.
+    trained:
+        Trained scalars, shape (count,); those of the start by default.
+
+    Returns
+    -------
+    Jacobian
+        ``.dense()`` is the matrix, ``.apply`` and ``.factor(shifts).solve`` are products and solutions at a cost linear
+        in the number of modes. Exact where the derivatives of H and I have formulas (``theory.slopes``); sums over
+        units, many directions and kinks without a formula have central differences, good to about 1e-10.
+
+    Raises
+    ------
+    DeclarationError
+        For arrays of another shape.
+    """
+    run = _run(theory, problem)
+    start, scalars = run._split(run._start())
+    given = [start if grams is None else np.asarray(grams, dtype=np.float64)]
+    if scalars is not None:
+        given.append(scalars if trained is None else np.asarray(trained, dtype=np.float64))
+    for array, like in zip(given, (start, scalars), strict=False):
+        if like is not None and array.shape != like.shape:
+            raise DeclarationError(f"the state has shape {array.shape}", remedy=f"it is {like.shape} here")
+    return run.linearise(t, run.packed(*given))
+
+
+def _run(
+    theory: Derivation | SizedDerivation,
+    problem: Problem,
+    method: str = "auto",
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+) -> Run:
+    kind: type[Run] = SizedRun if isinstance(theory.program, SizedProgram) else Run
+    return kind(theory, problem, method, rtol, atol)
 
 
 def output_times(horizon: float, t: float | None, t_eval: ArrayLike | None) -> NDArray[np.float64]:

@@ -28,6 +28,7 @@ from .formulas import SizedFormulas, sized_formulas
 if TYPE_CHECKING:
     from ...problem import Problem
     from ...results import Trajectory
+    from ...stepping.jacobian import Jacobian
 
 __all__ = ["SizedDerivation", "derive_sized"]
 
@@ -94,6 +95,9 @@ class SizedDerivation:
     def module(self) -> ModuleType:
         """The generated module, loaded."""
         return load_module(self.source)
+
+    slopes_module = None, "sums over units have no derived Jacobian"
+    """Derivatives of H, I and T in the overlaps are taken as differences, a pair of right-hand sides for each."""
 
     @cached_property
     def trained_module(self) -> ModuleType:
@@ -229,7 +233,7 @@ class SizedDerivation:
         *,
         rtol: float = 1e-8,
         atol: float = 1e-10,
-        method: str = "DOP853",
+        method: str = "auto",
         events: Any = None,
         dense_output: bool = False,
     ) -> Trajectory:
@@ -239,6 +243,18 @@ class SizedDerivation:
         return solve(
             self, problem, t, t_eval, rtol=rtol, atol=atol, method=method, events=events, dense_output=dense_output
         )
+
+    def jacobian(
+        self,
+        problem: Problem,
+        t: float = 0.0,
+        grams: ArrayLike | None = None,
+        trained: ArrayLike | None = None,
+    ) -> Jacobian:
+        """The Jacobian of the mode equations at a state, by default the start; see :func:`hdsym.solve.jacobian`."""
+        from ...solve import jacobian
+
+        return jacobian(self, problem, t, grams, trained)
 
     def export(self, path: str | Path, target: str = "numpy") -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path."""
