@@ -31,7 +31,7 @@ def solve(
     theory: Derivation | SizedDerivation,
     problem: Problem,
     t: float | None = None,
-    t_eval: ArrayLike | None = None,
+    t_eval: ArrayLike | str | None = None,
     *,
     rtol: float = 1e-8,
     atol: float = 1e-10,
@@ -46,7 +46,8 @@ def solve(
     t:
         Horizon, in t = steps / d; ``problem.horizon`` if neither `t` nor `t_eval` is given.
     t_eval:
-        Wanted times, increasing and non-negative; by default 201 equally spaced ones.
+        Wanted times, increasing and non-negative; by default 201 equally spaced ones. ``"log"``: 0, and 200 times up
+        to the horizon with equal ratios, from 0.01 or a ten-thousandth of the horizon on, whichever comes first.
     rtol, atol:
         Tolerances of a step, relative and, for overlaps, absolute: each level has `atol` times its share of the modes.
     method:
@@ -127,13 +128,17 @@ def _run(
     return kind(theory, problem, method, rtol, atol)
 
 
-def output_times(horizon: float, t: float | None, t_eval: ArrayLike | None) -> NDArray[np.float64]:
+def output_times(horizon: float, t: float | None, t_eval: ArrayLike | str | None) -> NDArray[np.float64]:
     """Wanted times from a horizon or a list of times; raises DeclarationError if they have no meaning."""
-    if t_eval is None:
+    if isinstance(t_eval, str) and t_eval != "log":
+        raise DeclarationError(f"t_eval is {t_eval!r}", remedy='give times, or "log" for equal ratios')
+    if t_eval is None or isinstance(t_eval, str):
         end = float(horizon if t is None else t)
         if not np.isfinite(end) or end <= 0:
             raise DeclarationError(f"the horizon t is {end!r}", remedy="give a positive number, in steps / d")
-        return np.linspace(0.0, end, _POINTS)
+        if t_eval is None:
+            return np.linspace(0.0, end, _POINTS)
+        return np.concatenate([[0.0], np.geomspace(min(0.01, 1e-4 * end), end, _POINTS - 1)])
     times = np.atleast_1d(np.asarray(t_eval, dtype=np.float64))
     ordered = times.ndim == 1 and times.size and np.all(np.isfinite(times)) and np.all(np.diff(times) > 0)
     if not ordered or times[0] < 0 or (t is not None and times[-1] > t):

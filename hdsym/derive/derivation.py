@@ -174,7 +174,7 @@ class Derivation:
         self,
         problem: Problem,
         t: float | None = None,
-        t_eval: ArrayLike | None = None,
+        t_eval: ArrayLike | str | None = None,
         *,
         rtol: float = 1e-8,
         atol: float = 1e-10,
