@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names for type checkers and editors
     from . import functions, parse, spectrum, start, statistics, zoo
     from .compare import Verdict, compare
+    from .contour import Ellipse
     from .derive import Derivation, derive
     from .errors import HdsymError
     from .expectation import expect
@@ -40,6 +41,7 @@ _NAMES = {
     "Categorical": "labels",
     "Derivation": "derive",
     "Discrete": "laws",
+    "Ellipse": "contour",
     "Ensemble": "results",
     "HdsymError": "errors",
     "Laplace": "laws",
@@ -80,6 +82,7 @@ __all__ = [
     "Categorical",
     "Derivation",
     "Discrete",
+    "Ellipse",
     "Ensemble",
     "HdsymError",
     "Laplace",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from . import modelstatistics
 from .errors import DeclarationError, SolveError
-from .linearised import Linearised
+from .linearised import Linearised, Observed
 from .runstate import State, constant_or_call, storable
 from .stepping.methods import check_method, integrator
 
@@ -82,6 +82,11 @@ class Run(Linearised):
         """Gram matrices (..., m, n, n) and trained scalars (..., count) of states (..., entries)."""
         return self.module.unpack(y, self.grams), None
 
+    def _observe(self, y: NDArray[np.float64]) -> Observed:
+        """What states (..., entries) say."""
+        grams, trained = self._split(y)
+        return Observed(self._overlaps(grams), grams.sum(axis=-3), trained, grams)
+
     def integrate(
         self, times: NDArray[np.float64], events: list[Callable[..., float]], dense_output: bool
     ) -> Trajectory:
@@ -152,8 +157,8 @@ class Run(Linearised):
         return wrapped
 
     def _state(self, y: NDArray[np.float64]) -> State:
-        grams, trained = self._split(y)
-        return State(self._overlaps(grams), grams.sum(axis=0), trained, lambda B: self._risk(B, trained))
+        seen = self._observe(y)
+        return State(seen.overlaps, seen.gram, seen.trained, lambda B: self._risk(B, seen.trained))
 
     def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
         """Stops the integration when the solution explodes, and remembers the last finite step before it."""
@@ -226,16 +231,17 @@ class Run(Linearised):
 
     def _arrays(self, times: NDArray[np.float64], states: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """What a trajectory holds at `times` (T,), from states (T, entries * modes)."""
-        grams, trained = self._split(states)
-        overlaps = self._overlaps(grams)
+        seen = self._observe(states)
+        overlaps, trained = seen.overlaps, seen.trained
         risk = self._risk(overlaps, trained)
         arrays = {
             "overlaps": overlaps,
-            "grams": grams,
-            "gram": grams.sum(axis=1),
+            "gram": seen.gram,
             "risk": risk,
             "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
         }
+        if seen.grams is not None:
+            arrays["grams"] = seen.grams
         if trained is not None:
             arrays["trained"] = trained
         excess = self._excess(risk, overlaps, trained)

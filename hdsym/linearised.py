@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,22 @@ if TYPE_CHECKING:
     from .stepping.jacobian import Jacobian
     from .stepping.layout import Layout
 
-__all__ = ["Linearised"]
+__all__ = ["Linearised", "Observed"]
 
 Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a state says: B and W^T W (..., n, n), trained scalars (..., count), and the Gram matrices (..., m, n, n).
+
+    The latter two are ``None`` where there are no such scalars, and where the state does not resolve modes.
+    """
+
+    overlaps: Float
+    gram: Float
+    trained: Float | None
+    grams: Float | None
 
 
 class Linearised(Averages):

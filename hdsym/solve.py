@@ -15,6 +15,7 @@ from .sizedrun import SizedRun
 from .stepping.methods import METHODS
 
 if TYPE_CHECKING:
+    from .contour import Ellipse
     from .derive import Derivation
     from .derive.sized import SizedDerivation
     from .problem import Problem
@@ -38,6 +39,8 @@ def solve(
     method: str = "auto",
     events: Any = None,
     dense_output: bool = False,
+    formulation: str = "modes",
+    contour: Ellipse | None = None,
 ) -> Trajectory:
     """Integrate the ODEs of `problem` from 0 to `t`.
 
@@ -58,6 +61,12 @@ def solve(
     events, dense_output:
         As in :func:`scipy.integrate.solve_ivp`; an event is a function ``event(t, state)`` of time and
         :class:`State`, with the attributes ``terminal`` and ``direction`` if wanted.
+    formulation:
+        ``"modes"``, or ``"resolvent"``: S(t, z) = W^T (K - z)^-1 W on a contour, an independent way to the same limit,
+        without Gram matrices of the levels. Explicit only, and for moderate times: it amplifies errors where the
+        contour is to the left of zero.
+    contour:
+        For the resolvent an :class:`hdsym.Ellipse` that encloses the spectrum; one close around it by default.
 
     Returns
     -------
@@ -73,7 +82,7 @@ def solve(
     ParameterError
         For a parameter without a value.
     """
-    run = _run(theory, problem, method, rtol, atol)
+    run = _run(theory, problem, method, rtol, atol, formulation=formulation, contour=contour)
     times = output_times(problem.horizon, t, t_eval)
     return run.integrate(times, _as_list(events), dense_output)
 
@@ -123,9 +132,21 @@ def _run(
     method: str = "auto",
     rtol: float = 1e-8,
     atol: float = 1e-10,
+    formulation: str = "modes",
+    contour: Ellipse | None = None,
 ) -> Run:
-    kind: type[Run] = SizedRun if isinstance(theory.program, SizedProgram) else Run
-    return kind(theory, problem, method, rtol, atol)
+    sized = isinstance(theory.program, SizedProgram)
+    if formulation == "resolvent":
+        from .resolvent import ResolventRun, SizedResolventRun
+
+        kind = SizedResolventRun if sized else ResolventRun
+        return kind(theory, problem, method, rtol, atol, contour=contour)
+    if formulation != "modes" or contour is not None:
+        raise DeclarationError(
+            f"formulation is {formulation!r}" + (" with a contour" if contour else ""),
+            remedy='it is "modes", or "resolvent", which takes a contour',
+        )
+    return (SizedRun if sized else Run)(theory, problem, method, rtol, atol)
 
 
 def output_times(horizon: float, t: float | None, t_eval: ArrayLike | str | None) -> NDArray[np.float64]:

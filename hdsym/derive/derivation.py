@@ -26,6 +26,7 @@ from .pipeline import Formulas, formulas
 from .slopes import slopes, symbolic_slopes
 
 if TYPE_CHECKING:
+    from ..contour import Ellipse
     from ..problem import Problem
     from ..results import Trajectory
     from ..stepping.jacobian import Jacobian
@@ -181,13 +182,14 @@ class Derivation:
         method: str = "auto",
         events: Any = None,
         dense_output: bool = False,
+        formulation: str = "modes",
+        contour: Ellipse | None = None,
     ) -> Trajectory:
         """Integrate the ODEs of `problem`; arguments and errors as in :func:`hdsym.solve.solve`."""
         from ..solve import solve
 
-        return solve(
-            self, problem, t, t_eval, rtol=rtol, atol=atol, method=method, events=events, dense_output=dense_output
-        )
+        options = {"rtol": rtol, "atol": atol, "method": method, "events": events, "dense_output": dense_output}
+        return solve(self, problem, t, t_eval, formulation=formulation, contour=contour, **options)
 
     def jacobian(
         self,

@@ -26,6 +26,7 @@ from . import display
 from .formulas import SizedFormulas, sized_formulas
 
 if TYPE_CHECKING:
+    from ...contour import Ellipse
     from ...problem import Problem
     from ...results import Trajectory
     from ...stepping.jacobian import Jacobian
@@ -236,13 +237,14 @@ class SizedDerivation:
         method: str = "auto",
         events: Any = None,
         dense_output: bool = False,
+        formulation: str = "modes",
+        contour: Ellipse | None = None,
     ) -> Trajectory:
         """Integrate the ODEs of `problem`, which fixes the sizes; arguments and errors as in :func:`hdsym.solve`."""
         from ...solve import solve
 
-        return solve(
-            self, problem, t, t_eval, rtol=rtol, atol=atol, method=method, events=events, dense_output=dense_output
-        )
+        options = {"rtol": rtol, "atol": atol, "method": method, "events": events, "dense_output": dense_output}
+        return solve(self, problem, t, t_eval, formulation=formulation, contour=contour, **options)
 
     def jacobian(
         self,
