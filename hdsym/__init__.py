@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the same names for type checkers and editors
     from . import functions, parse, spectrum, start, statistics, zoo
     from .compare import Verdict, compare
+    from .contour import Ellipse
     from .derive import Derivation, derive
     from .dimensions import compare_dimensions
     from .errors import HdsymError
@@ -44,6 +45,7 @@ _NAMES = {
     "Derivation": "derive",
     "DimensionScaling": "scaling",
     "Discrete": "laws",
+    "Ellipse": "contour",
     "Ensemble": "results",
     "HdsymError": "errors",
     "InformationExponent": "hermite",
@@ -89,6 +91,7 @@ __all__ = [
     "Derivation",
     "DimensionScaling",
     "Discrete",
+    "Ellipse",
     "Ensemble",
     "HdsymError",
     "InformationExponent",

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import modelstatistics
-from .averages import Averages
 from .errors import DeclarationError, SolveError
+from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
 from .runstate import State, constant_or_call, storable
+from .stepping.methods import check_method, integrator
 
 if TYPE_CHECKING:
     from .derive import Derivation
@@ -20,16 +21,13 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .results import Trajectory
 
-__all__ = ["METHODS", "Run", "State"]
-
-METHODS = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
-"""Integrators, those of :func:`scipy.integrate.solve_ivp`."""
+__all__ = ["Run", "State"]
 
 _BLOW_UP = 1e30
 """Overlaps beyond this many times their start count as a blow-up; integrating on would only shrink the step."""
 
 
-class Run(Averages):
+class Run(Linearised):
     """One integration: the arrays of the problem and the generated right-hand side."""
 
     def __init__(
@@ -41,8 +39,7 @@ class Run(Averages):
         atol: float,
         modes: Modes | None = None,
     ) -> None:
-        if method not in METHODS:
-            raise DeclarationError(f"method is {method!r}", remedy=f"choose one of {', '.join(METHODS)}")
+        check_method(method)
         if not (0 < rtol < 1 and np.all(np.asarray(atol) >= 0)):
             raise DeclarationError(f"rtol = {rtol}, atol = {atol}", remedy="give 0 < rtol < 1 and atol >= 0")
         self.theory: Any = theory  # each kind of run knows its own kind of derivation
@@ -80,12 +77,21 @@ class Run(Averages):
 
     def _start(self) -> NDArray[np.float64]:
         """The state at t = 0."""
-        result: NDArray[np.float64] = self.module.pack(self.grams)
+        return self.packed(self.grams)
+
+    def packed(self, grams: NDArray[np.float64], trained: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        """The state with these Gram matrices (m, n, n) and trained scalars."""
+        result: NDArray[np.float64] = self.module.pack(grams)
         return result
 
     def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Gram matrices (..., m, n, n) and trained scalars (..., count) of states (..., entries)."""
         return self.module.unpack(y, self.grams), None
+
+    def _observe(self, y: NDArray[np.float64]) -> Observed:
+        """What states (..., entries) say."""
+        grams, trained = self._split(y)
+        return Observed(self._overlaps(grams), grams.sum(axis=-3), trained, grams)
 
     def integrate(
         self, times: NDArray[np.float64], events: list[Callable[..., float]], dense_output: bool
@@ -96,19 +102,27 @@ class Run(Averages):
         self.last = (0.0, start)
         self._check_start(start)
         wrapped = [self._event(event) for event in events]
+        chosen, self.history = integrator(self.method, self)
         with np.errstate(all="ignore"):
             solution = solve_ivp(
                 self.rhs,
                 (0.0, max(float(times[-1]), np.finfo(float).tiny)),
                 start,
-                method=self.method,
                 t_eval=times,
                 rtol=self.rtol,
-                atol=self.atol,
+                atol=self._tolerance(),
+                **chosen,
                 events=[*wrapped, self._blow_up(start)],
                 dense_output=dense_output,
             )
         return self._collect(solution, times, len(events))
+
+    def _tolerance(self) -> NDArray[np.float64]:
+        """`atol` is for overlaps: each mode has its share, so that the error of their sum is the same at every d."""
+        share = np.abs(self.rho)
+        share = np.maximum(share, 1e-3 * share.mean())
+        owner = self.layout.modes
+        return np.asarray(self.atol * np.where(owner >= 0, share[owner], 1.0))
 
     def _check_existence(self, times: NDArray[np.float64], overlaps: NDArray[np.float64]) -> None:
         """Expectations such as E exp(x^2 / 4) exist for some overlaps only; outside, formulas still give numbers."""
@@ -149,8 +163,8 @@ class Run(Averages):
         return wrapped
 
     def _state(self, y: NDArray[np.float64]) -> State:
-        grams, trained = self._split(y)
-        return State(self._overlaps(grams), grams.sum(axis=0), trained, lambda B: self._risk(B, trained))
+        seen = self._observe(y)
+        return State(seen.overlaps, seen.gram, seen.trained, lambda B: self._risk(B, seen.trained))
 
     def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
         """Stops the integration when the solution explodes, and remembers the last finite step before it."""
@@ -223,16 +237,17 @@ class Run(Averages):
 
     def _arrays(self, times: NDArray[np.float64], states: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         """What a trajectory holds at `times` (T,), from states (T, entries * modes)."""
-        grams, trained = self._split(states)
-        overlaps = self._overlaps(grams)
+        seen = self._observe(states)
+        overlaps, trained = seen.overlaps, seen.trained
         risk = self._risk(overlaps, trained)
         arrays = {
             "overlaps": overlaps,
-            "grams": grams,
-            "gram": grams.sum(axis=1),
+            "gram": seen.gram,
             "risk": risk,
             "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
         }
+        if seen.grams is not None:
+            arrays["grams"] = seen.grams
         if trained is not None:
             arrays["trained"] = trained
         excess = self._excess(risk, overlaps, trained)
@@ -270,6 +285,9 @@ class Run(Averages):
                 "rtol": self.rtol,
                 "atol": self.atol,
                 "rhs_evaluations": int(solution.nfev),
+                "jacobians": int(solution.njev),
+                "used": [f"{name} from t = {time:.6g}: {reason}" for time, name, reason in self.history],
+                **({"slopes": self.slopes_are} if solution.njev else {}),
             },
             **modelstatistics.described(self.theory.model),
             **self._errors(overlaps, trained),

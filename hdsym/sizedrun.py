@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from .integration import Run
 from .roles import natural_key
 from .runstate import constant_or_call
 from .sizing import inferred_sizes
+
+if TYPE_CHECKING:
+    from .stepping.layout import Layout
 
 __all__ = ["SizedRun"]
 
@@ -71,13 +75,28 @@ class SizedRun(Run):
         return result
 
     def _start(self) -> NDArray[np.float64]:
-        states = (self.theta,) if self.slices else ()
-        result: NDArray[np.float64] = self.module.pack(self.grams, *states, **self._size_arguments())
+        return self.packed(self.grams, self.theta)
+
+    def packed(self, grams: NDArray[np.float64], trained: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
+        states = (trained,) if self.slices else ()
+        result: NDArray[np.float64] = self.module.pack(grams, *states, **self._size_arguments())
         return result
 
     def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         found = self.module.unpack(y, self.grams, **self._size_arguments())
         return found if self.slices else (found, None)
+
+    @cached_property
+    def layout(self) -> Layout:
+        from .stepping.layout import Layout
+
+        students, n = self.model.n_student, self.grams.shape[-1]
+        return Layout.of_rows(self.lam.size, students, n, len(self._trained_rates))
+
+    def _drift(self, B: NDArray[np.float64], theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        states = {name: theta[part] for name, part in self.slices.items()}
+        found: tuple[NDArray[np.float64], ...] = self.module._drift_of(**self.parameters, **states)(B)
+        return found if self.slices else (*found, np.zeros(0))
 
     def _quantity(
         self, name: str, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int

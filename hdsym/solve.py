@@ -10,18 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 
 from .compression import solve_modes
 from .errors import DeclarationError
-from .integration import METHODS, Run, State
+from .integration import Run, State
 from .ir.sized import SizedProgram
 from .modes import Modes
 from .sizedrun import SizedRun
+from .stepping.methods import METHODS
 
 if TYPE_CHECKING:
+    from .contour import Ellipse
     from .derive import Derivation
     from .derive.sized import SizedDerivation
     from .problem import Problem
     from .results import Trajectory
+    from .stepping.jacobian import Jacobian
 
-__all__ = ["METHODS", "State", "output_times", "solve"]
+__all__ = ["METHODS", "State", "jacobian", "output_times", "solve"]
 
 _POINTS = 201
 """Output times when only a horizon is given."""
@@ -31,15 +34,17 @@ def solve(
     theory: Derivation | SizedDerivation,
     problem: Problem,
     t: float | None = None,
-    t_eval: ArrayLike | None = None,
+    t_eval: ArrayLike | str | None = None,
     *,
     rtol: float = 1e-8,
     atol: float = 1e-10,
-    method: str = "DOP853",
+    method: str = "auto",
     events: Any = None,
     dense_output: bool = False,
     modes: int | str = "auto",
     tol: float | None = None,
+    formulation: str = "modes",
+    contour: Ellipse | None = None,
 ) -> Trajectory:
     """Integrate the ODEs of `problem` from 0 to `t`.
 
@@ -48,8 +53,16 @@ def solve(
     t:
         Horizon, in t = steps / d; ``problem.horizon`` if neither `t` nor `t_eval` is given.
     t_eval:
-        Wanted times, increasing and non-negative; by default 201 equally spaced ones.
-    rtol, atol, method, events, dense_output:
+        Wanted times, increasing and non-negative; by default 201 equally spaced ones. ``"log"``: 0, and 200 times up
+        to the horizon with equal ratios, from 0.01 or a ten-thousandth of the horizon on, whichever comes first.
+    rtol, atol:
+        Tolerances of a step, relative and, for overlaps, absolute: each level has `atol` times its share of the modes.
+    method:
+        ``"auto"``: DOP853, and from where stability rather than accuracy holds its steps back a method for stiff
+        equations, if that is worth it; ``path.attrs["solver"]["used"]`` says which, from when on and why. Or
+        ``"explicit"`` (DOP853), ``"stiff"`` (RODAS), ``"exponential"`` (exponential Rosenbrock), or a name that
+        :func:`scipy.integrate.solve_ivp` knows: see :data:`METHODS`.
+    events, dense_output:
         As in :func:`scipy.integrate.solve_ivp`; an event is a function ``event(t, state)`` of time and
         :class:`State`, with the attributes ``terminal`` and ``direction`` if wanted.
     modes:
@@ -59,6 +72,12 @@ def solve(
     tol:
         For "auto": largest change of risk, overlaps, W^T W and statistics when nodes are added, each relative to its
         largest value along the path; `rtol` by default, and at least 1e-12.
+    formulation:
+        ``"modes"``, or ``"resolvent"``: S(t, z) = W^T (K - z)^-1 W on a contour, an independent way to the same limit,
+        without Gram matrices of the levels. Explicit only, and for moderate times: it amplifies errors where the
+        contour is to the left of zero.
+    contour:
+        For the resolvent an :class:`hdsym.Ellipse` that encloses the spectrum; one close around it by default.
 
     Returns
     -------
@@ -74,22 +93,89 @@ def solve(
     ParameterError
         For a parameter without a value.
     """
-    kind: type[Run] = SizedRun if isinstance(theory.program, SizedProgram) else Run
     times = output_times(problem.horizon, t, t_eval)
 
     def begin(chosen: Modes | None) -> Run:
-        return kind(theory, problem, method, rtol, atol, chosen)
+        return _run(theory, problem, method, rtol, atol, chosen, formulation, contour)
 
-    return solve_modes(begin, lambda run: run.integrate(times, _as_list(events), dense_output), times, modes, tol)
+    wanted = modes if formulation == "modes" else "full"  # the size of the resolvent's state is that of its contour
+    return solve_modes(begin, lambda run: run.integrate(times, _as_list(events), dense_output), times, wanted, tol)
 
 
-def output_times(horizon: float, t: float | None, t_eval: ArrayLike | None) -> NDArray[np.float64]:
+def jacobian(
+    theory: Derivation | SizedDerivation,
+    problem: Problem,
+    t: float = 0.0,
+    grams: ArrayLike | None = None,
+    trained: ArrayLike | None = None,
+) -> Jacobian:
+    """The Jacobian of the mode equations of `problem` at time `t`.
+
+    Parameters
+    ----------
+    grams:
+        Gram matrices of the levels, shape (m, n, n), as ``path.grams`` has them; those of the start by default.
+    trained:
+        Trained scalars, shape (count,); those of the start by default.
+
+    Returns
+    -------
+    Jacobian
+        ``.dense()`` is the matrix, ``.apply`` and ``.factor(shifts).solve`` are products and solutions at a cost linear
+        in the number of modes. Exact where the derivatives of H and I have formulas (``theory.slopes``); sums over
+        units, many directions and kinks without a formula have central differences, good to about 1e-10.
+
+    Raises
+    ------
+    DeclarationError
+        For arrays of another shape.
+    """
+    run = _run(theory, problem)
+    start, scalars = run._split(run._start())
+    given = [start if grams is None else np.asarray(grams, dtype=np.float64)]
+    if scalars is not None:
+        given.append(scalars if trained is None else np.asarray(trained, dtype=np.float64))
+    for array, like in zip(given, (start, scalars), strict=False):
+        if like is not None and array.shape != like.shape:
+            raise DeclarationError(f"the state has shape {array.shape}", remedy=f"it is {like.shape} here")
+    return run.linearise(t, run.packed(*given))
+
+
+def _run(
+    theory: Derivation | SizedDerivation,
+    problem: Problem,
+    method: str = "auto",
+    rtol: float = 1e-8,
+    atol: float = 1e-10,
+    modes: Modes | None = None,
+    formulation: str = "modes",
+    contour: Ellipse | None = None,
+) -> Run:
+    sized = isinstance(theory.program, SizedProgram)
+    if formulation == "resolvent":
+        from .resolvent import ResolventRun, SizedResolventRun
+
+        kind = SizedResolventRun if sized else ResolventRun
+        return kind(theory, problem, method, rtol, atol, contour=contour)
+    if formulation != "modes" or contour is not None:
+        raise DeclarationError(
+            f"formulation is {formulation!r}" + (" with a contour" if contour else ""),
+            remedy='it is "modes", or "resolvent", which takes a contour',
+        )
+    return (SizedRun if sized else Run)(theory, problem, method, rtol, atol, modes)
+
+
+def output_times(horizon: float, t: float | None, t_eval: ArrayLike | str | None) -> NDArray[np.float64]:
     """Wanted times from a horizon or a list of times; raises DeclarationError if they have no meaning."""
-    if t_eval is None:
+    if isinstance(t_eval, str) and t_eval != "log":
+        raise DeclarationError(f"t_eval is {t_eval!r}", remedy='give times, or "log" for equal ratios')
+    if t_eval is None or isinstance(t_eval, str):
         end = float(horizon if t is None else t)
         if not np.isfinite(end) or end <= 0:
             raise DeclarationError(f"the horizon t is {end!r}", remedy="give a positive number, in steps / d")
-        return np.linspace(0.0, end, _POINTS)
+        if t_eval is None:
+            return np.linspace(0.0, end, _POINTS)
+        return np.concatenate([[0.0], np.geomspace(min(0.01, 1e-4 * end), end, _POINTS - 1)])
     times = np.atleast_1d(np.asarray(t_eval, dtype=np.float64))
     ordered = times.ndim == 1 and times.size and np.all(np.isfinite(times)) and np.all(np.diff(times) > 0)
     if not ordered or times[0] < 0 or (t is not None and times[-1] > t):

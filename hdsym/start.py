@@ -17,7 +17,7 @@ from . import checks
 from .errors import DeclarationError
 from .evenly import factor, spread_evenly
 from .spectrum import Spectrum
-from .startbase import Start, check_fits
+from .startbase import Start, check_fits, columns
 from .startprofile import ProfileStart, power, profile
 
 __all__ = [
@@ -256,7 +256,7 @@ def arrays(X0: ArrayLike, Xstar: ArrayLike, basis: str = "eigen") -> ArrayStart:
     """
     if basis not in ("eigen", "original"):
         raise DeclarationError(f"basis is {basis!r}", remedy='it is "eigen" or "original"')
-    student, teacher = _columns(X0, "X0"), _columns(Xstar, "Xstar")
+    student, teacher = columns(X0, "X0"), columns(Xstar, "Xstar")
     if len(student) != len(teacher):
         raise DeclarationError(
             f"X0 has {len(student)} rows and Xstar {len(teacher)}", remedy="give both the same dimension d"
@@ -292,11 +292,3 @@ def overlaps(Q: ArrayLike, M: ArrayLike, T: ArrayLike) -> OverlapStart:
     gram = (gram + gram.T) / 2
     factor(gram)
     return OverlapStart(checks.frozen(gram), n_student)
-
-
-def _columns(values: ArrayLike, name: str) -> Float:
-    array = checks.real_array(values, name)
-    array = array[:, None] if array.ndim == 1 else array
-    if array.ndim != 2 or array.size == 0:
-        raise DeclarationError(f"{name} has shape {array.shape}", remedy="give shape (d,) or (d, number of directions)")
-    return array

@@ -5,12 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from . import checks
 from .errors import DeclarationError
 from .spectrum import Spectrum
 
-__all__ = ["Start", "check_fits"]
+__all__ = ["Start", "check_fits", "columns"]
 
 Float = NDArray[np.float64]
 
@@ -61,3 +62,12 @@ def check_fits(d: int, n_student: int, n_teacher: int) -> None:
             f"{n_student} student and {n_teacher} teacher directions do not fit into d = {d} dimensions",
             remedy="raise d, or declare fewer directions",
         )
+
+
+def columns(values: ArrayLike, name: str) -> Float:
+    """Weights as a matrix (d, directions); raises :class:`DeclarationError` for another shape."""
+    array = checks.real_array(values, name)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2 or array.size == 0:
+        raise DeclarationError(f"{name} has shape {array.shape}", remedy="give shape (d,) or (d, number of directions)")
+    return array

@@ -51,6 +51,7 @@ def context(program: Program) -> dict[str, Any]:
         "equation_lines": wrapped(f"dG{e.row}{e.column}/dt = {e.rate}" for e in program.equations),
         "constant_lines": _constant_lines(program),
         "rhs_lines": _rhs_lines(program, calls),
+        "slopes": program.slopes is not None,
     }
 
 
@@ -84,8 +85,10 @@ def _option(name: str, default: float | None) -> str:
 
 
 def _formula_lines(program: Program) -> list[str]:
-    formulas = [*program.risk.formulas, *program.drift.formulas]
-    return wrapped(f"{left} = {expr}" for left, expr in formulas)
+    formulas = dict([*program.risk.formulas, *program.drift.formulas])
+    if program.slopes is not None:
+        formulas |= {f"d{name.replace('_B', '/dB')}": expr for name, expr in program.slopes.formulas}
+    return wrapped(f"{left} = {expr}" for left, expr in formulas.items())
 
 
 def _symbols_of(equations: tuple[ModeEquation, ...], prefix: str) -> list[Symbol]:

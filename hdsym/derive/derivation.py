@@ -23,10 +23,13 @@ from ..symbols import entry_name
 from . import display
 from .means import mean_at
 from .pipeline import Formulas, formulas
+from .slopes import slopes, symbolic_slopes
 
 if TYPE_CHECKING:
+    from ..contour import Ellipse
     from ..problem import Problem
     from ..results import Trajectory
+    from ..stepping.jacobian import Jacobian
 
 __all__ = ["Derivation", "derive"]
 
@@ -97,6 +100,25 @@ class Derivation:
         """The generated module, loaded."""
         return load_module(self.source)
 
+    @cached_property
+    def slopes(self) -> dict[str, Expr]:
+        """dH_ij/dB_kl (``H21_B12``) and dI_ij/dB_kl in the entries of B that evolve; derived when first asked for.
+
+        H and I are symmetric, and each entry stands once; off the diagonal B_kl and B_lk are one symbol.
+
+        Raises
+        ------
+        ExpectationError
+            If one of them does not exist.
+        """
+        return {name: entry.expr for name, entry in slopes(self.formulas)}
+
+    @cached_property
+    def slopes_module(self) -> tuple[ModuleType | None, str]:
+        """A generated module that has the slopes and the exact Jacobian too; or ``None``, and why there is none."""
+        found, why = symbolic_slopes(self.formulas)
+        return (load_module(render(lower(self.model, self.formulas, found))) if found else None), why
+
     def parameter_values(self, parameters: Mapping[Any, float] | None = None) -> dict[str, float]:
         """Parameters as the generated module names them, defaults filled in. Raises ParameterError."""
         values = self.model.parameter_values(parameters or {})
@@ -153,31 +175,57 @@ class Derivation:
         self,
         problem: Problem,
         t: float | None = None,
-        t_eval: ArrayLike | None = None,
+        t_eval: ArrayLike | str | None = None,
         *,
         rtol: float = 1e-8,
         atol: float = 1e-10,
-        method: str = "DOP853",
+        method: str = "auto",
         events: Any = None,
         dense_output: bool = False,
         modes: int | str = "auto",
         tol: float | None = None,
+        formulation: str = "modes",
+        contour: Ellipse | None = None,
     ) -> Trajectory:
         """Integrate the ODEs of `problem`; arguments and errors as in :func:`hdsym.solve.solve`."""
         from ..solve import solve
 
-        options = {"rtol": rtol, "atol": atol, "method": method, "events": events, "dense_output": dense_output}
-        return solve(self, problem, t, t_eval, modes=modes, tol=tol, **options)
+        options: dict[str, Any] = {
+            "rtol": rtol,
+            "atol": atol,
+            "method": method,
+            "events": events,
+            "dense_output": dense_output,
+        }
+        options |= {"modes": modes, "tol": tol, "formulation": formulation, "contour": contour}
+        return solve(self, problem, t, t_eval, **options)
 
-    def export(self, path: str | Path, target: str = "numpy") -> Path:
+    def jacobian(
+        self,
+        problem: Problem,
+        t: float = 0.0,
+        grams: ArrayLike | None = None,
+        trained: ArrayLike | None = None,
+    ) -> Jacobian:
+        """The Jacobian of the mode equations at a state, by default the start; see :func:`hdsym.solve.jacobian`."""
+        from ..solve import jacobian
+
+        return jacobian(self, problem, t, grams, trained)
+
+    def export(self, path: str | Path, target: str = "numpy", *, jacobian: bool = False) -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path.
+
+        With `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy.
 
         Raises
         ------
         CodegenError
             For an unknown target.
+        ExpectationError
+            If `jacobian` is asked for and some derivative does not exist.
         """
-        source = self.source if target == "numpy" else render(self.program, target)
+        program = lower(self.model, self.formulas, slopes(self.formulas)) if jacobian else self.program
+        source = render(program, target)
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")
         return destination

@@ -92,10 +92,11 @@ class Expectation:
 
         return evalf(self, B, digits, constants)
 
-    def diff(self, symbol: Symbol) -> Expectation:
+    def diff(self, symbol: Symbol, engine: Engine | None = None) -> Expectation:
         """Derivative in an entry B_ij of the covariance, by Price's theorem, with delta functions at kinks.
 
         For i != j the symbol is shared by B_ij and B_ji, and the result is E[d_i d_j g]; for i = j it is E[d_i^2 g]/2.
+        An `engine` that is given remembers what it has derived.
 
         Raises
         ------
@@ -107,7 +108,7 @@ class Expectation:
         if not places:
             raise ExpectationError(f"{symbol} is not an entry of the covariance", remedy=f"its entries are {cov}")
         integrand = sp.Add(*(_price(self.integrand, i, j, self.gaussian) for i, j in places))
-        outcome = Engine().expectation(integrand, self.gaussian)
+        outcome = (engine or Engine()).expectation(integrand, self.gaussian)
         return Expectation(integrand, self.gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
 
     @property

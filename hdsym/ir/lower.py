@@ -34,22 +34,25 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_function", "overlap_symbols", "rule_notes"]
 
-_GENERATED = re.compile(r"[cEGHIBkq]\d+(_\d+)?|kernel_\d+")
+_GENERATED = re.compile(r"[cEGHIBkq]\d+(_\d+)?(_B\d+(_\d+)?)?|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
     Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict diffusion drift
-    dy damping delta entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len
+    dH dI dy damping delta entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len
     make_rhs math matrix method modes n nested_mean np overlaps own pack partial pull quasi_mean rate rates refine rho
     rhs risk rows rtol schedule plane_mean separable_mean shape sizes solution solve solve_ivp special split_mean
-    split_mean_2d start str students t tensor_mean theta times total trained trained_gradient tuple u unit_integral
-    unpack v value values w y z zip
+    split_mean_2d start str students t tensor_mean theta times tolerance total trained trained_gradient tuple u
+    unit_integral unpack v value values w y z zip
 """
 RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""
 
 
-def lower(model: Model, derived: Formulas) -> Program:
-    """The program of a derivation. Deterministic: the same derivation gives the same program in every session."""
+def lower(model: Model, derived: Formulas, slopes: Sequence[tuple[str, Expectation]] = ()) -> Program:
+    """The program of a derivation. Deterministic: the same derivation gives the same program in every session.
+
+    With `slopes`, the derivatives of the drift by name, it gives the exact Jacobian of its mode equations too.
+    """
     size = model.n_student + model.n_teacher
     inputs = overlap_symbols(size)
     slots = _parameter_slots(model)
@@ -85,7 +88,26 @@ def lower(model: Model, derived: Formulas) -> Program:
         drift,
         equations,
         _conditions(conditions, inputs, renamed),
+        _slopes(derived, dict(slopes), inputs, renamed) if slopes else None,
     )
+
+
+def _slopes(
+    derived: Formulas, found: dict[str, Expectation], inputs: tuple[Symbol, ...], renamed: dict[Symbol, Symbol]
+) -> Function:
+    """dH/dB and dI/dB as one function: for every entry, row by row, the derivatives in the entries of B that evolve."""
+    pairs, students = derived.modes.pairs, range(1, len(derived.fisher) + 1)
+    every = (("H", range(1, len(derived.gradient) + 1), max, min), ("I", students, min, max))
+    groups = []
+    for letter, rows, first, second in every:
+        names = [
+            f"{entry_name(letter, first(i, j), second(i, j))}_{entry_name('B', *pair)}"
+            for i in rows
+            for j in students
+            for pair in pairs
+        ]
+        groups.append((letter, (len(rows), len(students), len(pairs)), [(name, found[name].expr) for name in names]))
+    return lower_function("slopes", inputs, groups, renamed)
 
 
 def _conditions(

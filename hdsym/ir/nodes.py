@@ -226,11 +226,13 @@ class Program:
     drift: Function
     equations: tuple[ModeEquation, ...]
     conditions: Function | None
+    slopes: Function | None = None
 
     @property
     def functions(self) -> tuple[Function, ...]:
-        """The functions of the overlaps: risk, drift, and the conditions of existence if there are any."""
-        return (self.risk, self.drift, *(() if self.conditions is None else (self.conditions,)))
+        """The functions of the overlaps: risk, drift, conditions of existence, and derivatives of the drift, if any."""
+        optional = (self.conditions, self.slopes)
+        return (self.risk, self.drift, *(function for function in optional if function is not None))
 
     @property
     def size(self) -> int:

@@ -91,7 +91,9 @@ def _solver(path: Trajectory) -> Iterator[Row]:
     solver = attrs.get("solver")
     if isinstance(solver, Mapping):
         tolerance = f"rtol {number(solver['rtol'])}, atol {number(solver['atol'])}"
-        yield Row("integrator", f"{solver['method']}, {tolerance}", f"{solver['rhs_evaluations']} evaluations")
+        first, *later = solver.get("used", [solver["method"]])
+        names = [first.partition(" from ")[0], *(entry.partition(":")[0] for entry in later)]
+        yield Row("integrator", f"{', '.join(names)}, {tolerance}", f"{solver['rhs_evaluations']} evaluations")
     modes = attrs.get("modes") or {}
     if modes.get("compressed"):
         yield Row("modes", str(modes["count"]), f"in place of {modes['levels']} levels of the spectrum")

@@ -444,6 +444,13 @@ def _schedule(rate: Any) -> Callable[[float], Any]:
     return schedule
 
 
+def _tolerance(atol: float, rho: ArrayLike) -> Array:
+    """What `atol` for overlaps is for each mode: its share, so that the error of B is the same for many modes."""
+    share = np.abs(np.asarray(rho, dtype=float))
+    tolerance: Array = atol * np.maximum(share, 1e-3 * share.mean())
+    return tolerance
+
+
 def solve(
     lam: ArrayLike,
     rho: ArrayLike,
@@ -472,9 +479,12 @@ def solve(
     times = np.atleast_1d(np.asarray(t, dtype=float))
     start = pack(G0, K=K, M=M)
     rhs = make_rhs(lam, rho, G0, _schedule(rate), delta=delta, batch=batch, K=K, M=M, a=a, v=v, noise_std=noise_std)
+    tolerance = np.full(start.shape, atol)
+    modes = np.broadcast_to(_tolerance(atol, rho)[:, None, None], np.shape(G0))
+    tolerance[: modes[:, :K].size] = modes[:, :K].reshape(-1)
     with np.errstate(all="ignore"):
         solution = solve_ivp(
-            rhs, (0.0, float(times.max())), start, method=method, t_eval=times, rtol=rtol, atol=atol
+            rhs, (0.0, float(times.max())), start, method=method, t_eval=times, rtol=rtol, atol=tolerance
         )
     if solution.status != 0 or not np.all(np.isfinite(solution.y)) or solution.t.size < times.size:
         raise RuntimeError(f"no finite solution beyond t = {solution.t[-1] if solution.t.size else 0.0:.6g}")

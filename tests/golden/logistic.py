@@ -215,6 +215,13 @@ def _constant(value: float) -> Callable[[float], float]:
     return lambda _: value
 
 
+def _tolerance(atol: float, rho: ArrayLike) -> Array:
+    """What `atol` for overlaps is for each mode: its share, so that the error of B is the same for many modes."""
+    share = np.abs(np.asarray(rho, dtype=float))
+    tolerance: Array = atol * np.maximum(share, 1e-3 * share.mean())
+    return tolerance
+
+
 def solve(
     lam: ArrayLike,
     rho: ArrayLike,
@@ -238,9 +245,10 @@ def solve(
     times = np.atleast_1d(np.asarray(t, dtype=float))
     schedule = rate if callable(rate) else _constant(float(rate))
     rhs = make_rhs(lam, rho, G0, schedule, delta=delta, batch=batch)
+    tolerance = np.tile(_tolerance(atol, rho), len(PAIRS))
     with np.errstate(all="ignore"):
         solution = solve_ivp(
-            rhs, (0.0, float(times.max())), pack(G0), method=method, t_eval=times, rtol=rtol, atol=atol
+            rhs, (0.0, float(times.max())), pack(G0), method=method, t_eval=times, rtol=rtol, atol=tolerance
         )
     if solution.status != 0 or not np.all(np.isfinite(solution.y)) or solution.t.size < times.size:
         raise RuntimeError(f"no finite solution beyond t = {solution.t[-1] if solution.t.size else 0.0:.6g}")

@@ -26,8 +26,10 @@ from . import display
 from .formulas import SizedFormulas, sized_formulas
 
 if TYPE_CHECKING:
+    from ...contour import Ellipse
     from ...problem import Problem
     from ...results import Trajectory
+    from ...stepping.jacobian import Jacobian
 
 __all__ = ["SizedDerivation", "derive_sized"]
 
@@ -94,6 +96,9 @@ class SizedDerivation:
     def module(self) -> ModuleType:
         """The generated module, loaded."""
         return load_module(self.source)
+
+    slopes_module = None, "sums over units have no derived Jacobian"
+    """Derivatives of H, I and T in the overlaps are taken as differences, a pair of right-hand sides for each."""
 
     @cached_property
     def trained_module(self) -> ModuleType:
@@ -225,21 +230,42 @@ class SizedDerivation:
         self,
         problem: Problem,
         t: float | None = None,
-        t_eval: ArrayLike | None = None,
+        t_eval: ArrayLike | str | None = None,
         *,
         rtol: float = 1e-8,
         atol: float = 1e-10,
-        method: str = "DOP853",
+        method: str = "auto",
         events: Any = None,
         dense_output: bool = False,
         modes: int | str = "auto",
         tol: float | None = None,
+        formulation: str = "modes",
+        contour: Ellipse | None = None,
     ) -> Trajectory:
         """Integrate the ODEs of `problem`, which fixes the sizes; arguments and errors as in :func:`hdsym.solve`."""
         from ...solve import solve
 
-        options = {"rtol": rtol, "atol": atol, "method": method, "events": events, "dense_output": dense_output}
-        return solve(self, problem, t, t_eval, modes=modes, tol=tol, **options)
+        options: dict[str, Any] = {
+            "rtol": rtol,
+            "atol": atol,
+            "method": method,
+            "events": events,
+            "dense_output": dense_output,
+        }
+        options |= {"modes": modes, "tol": tol, "formulation": formulation, "contour": contour}
+        return solve(self, problem, t, t_eval, **options)
+
+    def jacobian(
+        self,
+        problem: Problem,
+        t: float = 0.0,
+        grams: ArrayLike | None = None,
+        trained: ArrayLike | None = None,
+    ) -> Jacobian:
+        """The Jacobian of the mode equations at a state, by default the start; see :func:`hdsym.solve.jacobian`."""
+        from ...solve import jacobian
+
+        return jacobian(self, problem, t, grams, trained)
 
     def export(self, path: str | Path, target: str = "numpy") -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path."""

@@ -1,0 +1,142 @@
+"""The equations of a time integration, linearised: the Jacobian at any state, and what integrators are told of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .averages import Averages
+from .differences import central_slopes
+
+if TYPE_CHECKING:
+    from .stepping.jacobian import Jacobian
+    from .stepping.layout import Layout
+
+__all__ = ["Linearised", "Observed"]
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a state says: B and W^T W (..., n, n), trained scalars (..., count), and the Gram matrices (..., m, n, n).
+
+    The latter two are ``None`` where there are no such scalars, and where the state does not resolve modes.
+    """
+
+    overlaps: Float
+    gram: Float
+    trained: Float | None
+    grams: Float | None
+
+
+class Linearised(Averages):
+    """Adds the Jacobian of the mode equations to a run, which has the attributes named here."""
+
+    lam: Float
+    rho: Float
+    grams: Float
+    rhs: Callable[[float, Float], Float]
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where the entries of the state are."""
+        from .stepping.layout import Layout
+
+        n, students = self.grams.shape[-1], self.model.n_student
+        return Layout.of_pairs(self.lam.size, students, n, self._pairs)
+
+    @property
+    def _pairs(self) -> tuple[tuple[int, int], ...]:
+        """Entries (i, j) of B, from one, that evolve."""
+        students, n = self.model.n_student, self.model.n_student + self.model.n_teacher
+        return tuple((i, j) for i in range(1, students + 1) for j in range(i, n + 1))
+
+    @property
+    def autonomous(self) -> bool:
+        """Whether no learning rate depends on time."""
+        return all(rate.kind == "constant" for rate in (self.problem.learning_rate, *self._trained_rates))
+
+    @cached_property
+    def _trained_rates(self) -> tuple[Any, ...]:
+        return self.problem.trained_rates(self.model) if self.model.trained else ()
+
+    @cached_property
+    def slopes_are(self) -> str:
+        """How the derivatives of H, I and T are found: "formulas", or "differences" and why."""
+        why = self._slopes_module[1]
+        return f"differences: {why}" if why else "formulas"
+
+    @cached_property
+    def _slopes_module(self) -> tuple[Any, str]:
+        found: tuple[Any, str] = self.theory.slopes_module
+        return found
+
+    @property
+    def slopes_cost(self) -> int:
+        """Right-hand sides that one Jacobian costs, about."""
+        return 2 if self._slopes_module[0] is not None else 2 * (len(self._pairs) + len(self._trained_rates))
+
+    def linearise(self, time: float, y: Float) -> Jacobian:
+        """The Jacobian at a time and a packed state, exact up to rounding or the error of central differences, 1e-10.
+
+        Where the derivatives are not finite, at singular overlaps, they are taken for zero: integrators then take
+        shorter steps, as their error control tells them.
+        """
+        from .stepping.jacobian import Jacobian
+
+        grams, trained = self._split(y)
+        B = np.einsum("m,mij->ij", self.lam, grams)
+        theta = np.zeros(0) if trained is None else trained
+        with np.errstate(all="ignore"):
+            dH, dI, dT = (np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in self._slopes(B, theta))
+        return Jacobian(
+            self.lam,
+            self.rho,
+            grams,
+            float(self.problem.learning_rate(time)),
+            self.problem.delta,
+            float(self.problem.batch_size),
+            np.array([float(rate(time)) for rate in self._trained_rates]),
+            self._drift(B, theta)[0],
+            (dH, dI, dT),
+        )
+
+    def fastest(self, time: float, y: Float) -> float:
+        """Largest rate at which a single mode decays or grows."""
+        grams, trained = self._split(y)
+        B = np.einsum("m,mij->ij", self.lam, grams)
+        A = self._drift(B, np.zeros(0) if trained is None else trained)[0][: self.model.n_student]
+        gamma, largest = float(self.problem.learning_rate(time)), float(np.max(np.abs(np.linalg.eigvalsh(A))))
+        return 2.0 * gamma * (2.0 * float(self.lam.max()) * largest + self.problem.delta)
+
+    def dense_jacobian(self, time: float, y: Float) -> Float:
+        """The Jacobian as a matrix between packed states, for general solvers."""
+        layout = self.layout
+        rows = layout.to_packed(self.linearise(time, y).apply(layout.to_rows(np.eye(y.size))))
+        return np.ascontiguousarray(rows.T)
+
+    def _drift(self, B: Float, theta: Float) -> tuple[Float, ...]:
+        """H (n, l), I (l, l) and T (scalars,) at one matrix of overlaps."""
+        H, F = (self._quantity(name, B, None, 1) for name in ("gradient", "fisher"))
+        return H, F, np.zeros(0)
+
+    def _slopes(self, B: Float, theta: Float) -> tuple[Float, Float, Float]:
+        module = self._slopes_module[0]
+        if module is not None:
+            dH, dI = module.slopes(B, **self.parameters)
+            return dH, dI, np.zeros((0, dH.shape[-1]))
+        dH, dI, dT = central_slopes(self._drift, B, theta, self._pairs)
+        return dH, dI, dT
+
+    def _split(self, y: Float) -> tuple[Float, Float | None]:
+        raise NotImplementedError  # each kind of run has its own
+
+    def structure(self) -> dict[str, Any]:
+        """What the integrators of :mod:`hdsym.stepping` are given."""
+        return {"linearise": self.linearise, "layout": self.layout, "autonomous": self.autonomous}

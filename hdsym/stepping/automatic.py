@@ -1,0 +1,107 @@
+"""The method that starts explicitly and goes on with one for stiff equations when the steps show that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import DOP853, DenseOutput, OdeSolver
+
+from .exponential import Exponential
+from .rosenbrock import Rodas
+
+if TYPE_CHECKING:
+    from ..linearised import Linearised
+
+__all__ = ["Automatic"]
+
+Float = NDArray[np.float64]
+
+_LIMIT = 3.0
+"""Step times fastest rate beyond which stability holds the explicit method's steps back; it is unstable beyond 6."""
+_IN_A_ROW = 8
+"""Steps in which that has to be seen."""
+_STEPS = 3.2
+"""A method of order four takes about this times rtol^(-1/4) steps once the transient is over, however stiff it is."""
+_OVERHEAD = 18
+"""What linear algebra costs in such a step, in right-hand sides that are cheap."""
+_SMALL = 2000
+"""Entries of the state up to which the exponential method's larger steps cost less than RODAS's many."""
+
+
+class Automatic(OdeSolver):  # type: ignore[misc]  # scipy has no types
+    """DOP853 until its steps are held back by stability and many are still to come, then a method for stiff equations.
+
+    That is :class:`Exponential` for few modes and :class:`Rodas` for many.
+
+    A step is taken to be held back where its length times the fastest rate of a single mode, which is known from the
+    gradient matrix, is above 3 in eight steps one after the other. What was done when, and why, is kept in `history`.
+
+    Parameters
+    ----------
+    run:
+        Tells the largest rate of decay or growth of a mode, and the Jacobian when it is needed.
+    history:
+        A list of (time, method, reason), which is appended to.
+    rtol, atol, and others:
+        As :class:`hdsym.stepping.onestep.LinearisedStep` has them.
+    """
+
+    def __init__(
+        self,
+        fun: Callable[[float, Float], Float],
+        t0: float,
+        y0: Float,
+        t_bound: float,
+        vectorized: bool = False,
+        *,
+        run: Linearised,
+        history: list[tuple[float, str, str]],
+        rtol: float,
+        atol: Any,
+    ) -> None:
+        super().__init__(fun, t0, y0, t_bound, vectorized)
+        self._run, self._history = run, history
+        self._tolerances = {"rtol": rtol, "atol": atol}
+        self._inner: Any = DOP853(fun, t0, y0, t_bound, **self._tolerances)
+        self._held, self._explicit = 0, True
+        history.append((float(t0), "DOP853", "explicit while steps follow the accuracy asked for"))
+        self._spent = (0, 0, 0)
+
+    def _step_impl(self) -> tuple[bool, str | None]:
+        message = self._inner.step()
+        before = self._spent
+        self.nfev, self.njev, self.nlu = (
+            a + b for a, b in zip(before, (self._inner.nfev, self._inner.njev, self._inner.nlu), strict=True)
+        )
+        if self._inner.status == "failed":
+            return False, message
+        self.t, self.y = self._inner.t, self._inner.y
+        self._output = self._inner.dense_output
+        if self._explicit:
+            self._watch()
+        return True, None
+
+    def _watch(self) -> None:
+        """Change the method if the steps have been held back for long, and that is worth it."""
+        step, evaluations = self._inner.step_size, 6.0 + _OVERHEAD + self._run.slopes_cost
+        left = (self.t_bound - self.t) / step
+        if 12.0 * left < _STEPS * self._tolerances["rtol"] ** -0.25 * evaluations:
+            return
+        pace = step * self._run.fastest(self.t, self.y)
+        self._held = self._held + 1 if pace > _LIMIT else 0
+        if self._held < _IN_A_ROW:
+            return
+        kind, name = (Exponential, "exponential") if self.n <= _SMALL else (Rodas, "RODAS")
+        reason = f"stability holds steps back (length times fastest rate {pace:.1f}), {left:.0f} of them to come"
+        self._history.append((float(self.t), name, reason))
+        self._explicit, self._spent, output = False, (self.nfev, self.njev, self.nlu), self._inner.dense_output()
+        self._output = lambda: output
+        self._inner = kind(
+            self._fun, self.t, self.y, self.t_bound, first_step=step, **self._tolerances, **self._run.structure()
+        )
+
+    def _dense_output_impl(self) -> DenseOutput:
+        return self._output()
