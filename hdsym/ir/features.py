@@ -110,7 +110,7 @@ def frequency(
 ) -> tuple[Expr, ...]:
     """Slopes a_i such that the integrand has no faster waves than sin(sum a_i u_i), u of a `mean` and `variance`.
 
-    A function whose argument is not affine, as with noise that is not Gaussian, changes along a curve: nothing marks
+    A function whose argument is a polynomial, as with noise that is not Gaussian, changes along a curve: nothing marks
     the place, and panels as for a wave four times as steep as the argument resolve it everywhere. How steep it is
     depends on the place, and that at 2.5 standard deviations is taken (the mass beyond is small, and so is the share of
     the integral that is resolved less well); slopes of `_STEEPEST` and more a standard deviation would cost too much.
@@ -121,7 +121,7 @@ def frequency(
     curved = [argument for argument in curved if argument.has(*variables) and _form(argument, variables, False) is None]
     if not curved:
         return waves
-    stds = [sp.sqrt(entry) for entry in variance or (sp.S.One,) * size]
+    stds = [sp.sqrt(sp.Abs(entry)) for entry in variance or (sp.S.One,) * size]  # by rounding it may be below zero
     far = {
         v: sp.Abs(m) + sp.Rational(5, 2) * std for v, m, std in zip(variables, mean or (0,) * size, stds, strict=True)
     }
@@ -139,14 +139,11 @@ _STEEPEST = 100
 
 
 def _bound(slope: Expr, far: dict[Symbol, Expr]) -> Expr:
-    """The size of a slope where the variables are `far` out, or zero if it cannot be told."""
-    if slope.is_polynomial(*far):
-        terms = sp.Poly(slope, *far).terms()
-        return sp.Add(*(sp.Abs(c) * sp.Mul(*(x**k for x, k in zip(far.values(), p, strict=True))) for p, c in terms))
-    if slope.has(sp.DiracDelta, sp.Subs, sp.Derivative):
+    """The size of a slope where the variables are `far` out, or zero where it is no polynomial."""
+    if not slope.is_polynomial(*far):
         return sp.S.Zero
-    ends = [slope.xreplace(far), slope.xreplace({v: -place for v, place in far.items()})]
-    return sp.Add(*(sp.Abs(end) for end in ends if end.is_finite is not False and end.is_extended_real))
+    terms = sp.Poly(slope, *far).terms()
+    return sp.Add(*(sp.Abs(c) * sp.Mul(*(x**k for x, k in zip(far.values(), p, strict=True))) for p, c in terms))
 
 
 def _slopes(integrand: Expr, variables: tuple[Symbol, ...], kind: Any) -> tuple[Expr, ...]:

@@ -294,3 +294,11 @@ def test_polynomials_across_the_functions_on_a_grid(correlation: float, width: f
         reference, scale, _ = expected(Problem(integrand, (X, S), cov))
         found = hd.expect(integrand, [X, S], policy="numeric").evaluate(cov)
         assert float(found) == pytest.approx(reference, abs=1e-11 * scale)
+
+
+def test_slopes_that_are_not_known_do_not_spoil_the_panels() -> None:
+    """With x = s a conditional law is 0/0, which its weight of zero forgives; a number of panels is not forgiven."""
+    integrand = 3 * log_ndtr(-S / 2 - 1) * sp.Abs(X - S + 1) * sp.Max(0, 1 - S - X)
+    cov = np.full((2, 2), 2.25)
+    reference, scale, _ = expected(Problem(integrand, (X, S), cov))
+    assert float(hd.expect(integrand, [X, S]).evaluate(cov)) == pytest.approx(reference, abs=1e-9 * scale)
