@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ..errors import ExpectationError
+from ..errors import DeclarationError, ExpectationError
 from ..expectation.engine import Engine
 from ..expectation.expectation import Expectation
 from ..expectation.rules.quasi import quasi_integrals
@@ -41,6 +41,8 @@ def slopes(formulas: Formulas) -> Slopes:
     ------
     ExpectationError
         If one of them does not exist, or no rule computes it.
+    DeclarationError
+        If it needs a derivative of a function of the user's that was not declared.
     """
     engine = Engine()
     return tuple(
@@ -58,7 +60,7 @@ def symbolic_slopes(formulas: Formulas) -> tuple[Slopes, str]:
         return (), f"there are {count} derivatives to be derived"
     try:
         found = slopes(formulas)
-    except ExpectationError as error:
+    except (ExpectationError, DeclarationError) as error:  # the latter: a declared function's derivative is unknown
         return (), f"not all derivatives have a formula: {error.message}"
     if any(quasi_integrals(entry.expr) for _, entry in found):
         return (), "some derivatives are integrals in too many dimensions"
