@@ -296,6 +296,17 @@ def test_polynomials_across_the_functions_on_a_grid(correlation: float, width: f
         assert float(found) == pytest.approx(reference, abs=1e-11 * scale)
 
 
+def test_polynomials_across_the_functions_of_one_factor() -> None:
+    """The same in three variables, where the integrand separates and the canonical axis of (x, s) is (1, 1)."""
+    cov = np.array([[1.0, 0.3, 0.2], [0.3, 1.0, 0.2], [0.2, 0.2, 1.0]])
+    u = sp.Symbol("u", real=True)
+    for integrand in (X**2 * sigmoid(X + S) * sp.tanh(u) ** 2, X**2 * sigmoid(X + S) * sigmoid(u)):
+        exact, numeric = (
+            hd.expect(integrand, [X, S, u], policy=policy).evaluate(cov) for policy in ("auto", "numeric")
+        )
+        assert float(numeric) == pytest.approx(float(exact), rel=1e-10)
+
+
 def test_slopes_that_are_not_known_do_not_spoil_the_panels() -> None:
     """With x = s a conditional law is 0/0, which its weight of zero forgives; a number of panels is not forgiven."""
     integrand = 3 * log_ndtr(-S / 2 - 1) * sp.Abs(X - S + 1) * sp.Max(0, 1 - S - X)
