@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -35,7 +36,7 @@ class Observed:
     grams: Float | None
 
 
-class Linearised(Averages):
+class Linearised(Averages, ABC):
     """Adds the Jacobian of the mode equations to a run, which has the attributes named here."""
 
     lam: Float
@@ -90,9 +91,7 @@ class Linearised(Averages):
         """
         from .stepping.jacobian import Jacobian
 
-        grams, trained = self._split(y)
-        B = np.einsum("m,mij->ij", self.lam, grams)
-        theta = np.zeros(0) if trained is None else trained
+        grams, B, theta = self._point(y)
         with np.errstate(all="ignore"):
             dH, dI, dT = (np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in self._slopes(B, theta))
         return Jacobian(
@@ -103,23 +102,31 @@ class Linearised(Averages):
             self.problem.delta,
             float(self.problem.batch_size),
             np.array([float(rate(time)) for rate in self._trained_rates]),
-            self._drift(B, theta)[0],
+            self._gradient(B, theta),
             (dH, dI, dT),
         )
 
     def fastest(self, time: float, y: Float) -> float:
         """Largest rate at which a single mode decays or grows."""
-        grams, trained = self._split(y)
-        B = np.einsum("m,mij->ij", self.lam, grams)
-        A = self._drift(B, np.zeros(0) if trained is None else trained)[0][: self.model.n_student]
+        _, B, theta = self._point(y)
+        A = self._gradient(B, theta)[: self.model.n_student]
         gamma, largest = float(self.problem.learning_rate(time)), float(np.max(np.abs(np.linalg.eigvalsh(A))))
         return 2.0 * gamma * (2.0 * float(self.lam.max()) * largest + self.problem.delta)
+
+    def _point(self, y: Float) -> tuple[Float, Float, Float]:
+        """Gram matrices (m, n, n), overlaps (n, n) and trained scalars (r,) of a packed state."""
+        grams, trained = self._split(y)
+        return grams, self._overlaps(grams), np.zeros(0) if trained is None else trained
 
     def dense_jacobian(self, time: float, y: Float) -> Float:
         """The Jacobian as a matrix between packed states, for general solvers."""
         layout = self.layout
         rows = layout.to_packed(self.linearise(time, y).apply(layout.to_rows(np.eye(y.size))))
         return np.ascontiguousarray(rows.T)
+
+    def _gradient(self, B: Float, theta: Float) -> Float:
+        """H (n, l) at one matrix of overlaps."""
+        return self._quantity("gradient", B, None, 1)
 
     def _drift(self, B: Float, theta: Float) -> tuple[Float, ...]:
         """H (n, l), I (l, l) and T (scalars,) at one matrix of overlaps."""
@@ -134,8 +141,13 @@ class Linearised(Averages):
         dH, dI, dT = central_slopes(self._drift, B, theta, self._pairs)
         return dH, dI, dT
 
+    @abstractmethod
     def _split(self, y: Float) -> tuple[Float, Float | None]:
-        raise NotImplementedError  # each kind of run has its own
+        """Gram matrices and trained scalars of packed states."""
+
+    @abstractmethod
+    def _overlaps(self, grams: Float) -> Float:
+        """B = sum of lam_j G_j, (..., n, n) from (..., m, n, n)."""
 
     def structure(self) -> dict[str, Any]:
         """What the integrators of :mod:`hdsym.stepping` are given."""

@@ -93,10 +93,23 @@ class SizedRun(Run):
         students, n = self.model.n_student, self.grams.shape[-1]
         return Layout.of_rows(self.lam.size, students, n, len(self._trained_rates))
 
+    def _gradient(self, B: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self._drift(B, theta)[0]
+
     def _drift(self, B: NDArray[np.float64], theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        if not self.slices:
+            return (*self._weighed_drift(B), np.zeros(0))
         states = {name: theta[part] for name, part in self.slices.items()}
         found: tuple[NDArray[np.float64], ...] = self.module._drift_of(**self.parameters, **states)(B)
-        return found if self.slices else (*found, np.zeros(0))
+        return found
+
+    @cached_property
+    def _weighed_drift(self) -> Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], ...]]:
+        """H and I of overlaps, weights and coefficients worked out once: nothing else changes without trained scalars."""
+        made: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], ...]] = self.module._drift_of(
+            **self.parameters
+        )
+        return made
 
     def _quantity(
         self, name: str, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int

@@ -27,6 +27,8 @@ _STEPS = 3.2
 """A method of order four takes about this times rtol^(-1/4) steps once the transient is over, however stiff it is."""
 _OVERHEAD = 18
 """What linear algebra costs in such a step, in right-hand sides that are cheap."""
+_LEAST_SLOPES = 2
+"""Right-hand sides that the slopes cost at best. What they do cost takes deriving them: not before it matters."""
 _SMALL = 2000
 """Entries of the state up to which the exponential method's larger steps cost less than RODAS's many."""
 
@@ -86,13 +88,13 @@ class Automatic(OdeSolver):  # type: ignore[misc]  # scipy has no types
 
     def _watch(self) -> None:
         """Change the method if the steps have been held back for long, and that is worth it."""
-        step, evaluations = self._inner.step_size, 6.0 + _OVERHEAD + self._run.slopes_cost
+        step = self._inner.step_size
         left = (self.t_bound - self.t) / step
-        if 12.0 * left < _STEPS * self._tolerances["rtol"] ** -0.25 * evaluations:
+        if not self._worth(left, _LEAST_SLOPES):
             return
         pace = step * self._run.fastest(self.t, self.y)
         self._held = self._held + 1 if pace > _LIMIT else 0
-        if self._held < _IN_A_ROW:
+        if self._held < _IN_A_ROW or not self._worth(left, self._run.slopes_cost):
             return
         kind, name = (Exponential, "exponential") if self.n <= _SMALL else (Rodas, "RODAS")
         reason = f"stability holds steps back (length times fastest rate {pace:.1f}), {left:.0f} of them to come"
@@ -102,6 +104,11 @@ class Automatic(OdeSolver):  # type: ignore[misc]  # scipy has no types
         self._inner = kind(
             self._fun, self.t, self.y, self.t_bound, first_step=step, **self._tolerances, **self._run.structure()
         )
+
+    def _worth(self, left: float, slopes_cost: int) -> bool:
+        """Whether as many explicit steps cost more than stiff ones, with a Jacobian of that many right-hand sides."""
+        stiff: float = _STEPS * self._tolerances["rtol"] ** -0.25 * (6.0 + _OVERHEAD + slopes_cost)
+        return 12.0 * left >= stiff
 
     def _dense_output_impl(self) -> DenseOutput:
         return self._output()
