@@ -105,10 +105,8 @@ class SizedRun(Run):
 
     @cached_property
     def _weighed_drift(self) -> Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], ...]]:
-        """H and I of overlaps, weights and coefficients worked out once: nothing else changes without trained scalars."""
-        made: Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], ...]] = self.module._drift_of(
-            **self.parameters
-        )
+        """H and I of overlaps; without trained scalars weights and coefficients are worked out once."""
+        made: Callable[..., tuple[NDArray[np.float64], ...]] = self.module._drift_of(**self.parameters)
         return made
 
     def _quantity(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,18 +24,13 @@ from . import display
 from .means import mean_at
 from .pipeline import Formulas, formulas
 from .slopes import slopes, symbolic_slopes
-
-if TYPE_CHECKING:
-    from ..contour import Ellipse
-    from ..problem import Problem
-    from ..results import Trajectory
-    from ..stepping.jacobian import Jacobian
+from .solving import Solving
 
 __all__ = ["Derivation", "derive"]
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Solving):
     """The deterministic limit of one-pass SGD on a model, in formulas.
 
     Attributes
@@ -170,47 +165,6 @@ class Derivation:
                 remedy="the formula is singular there; see the derivation for where it holds",
             )
         return result
-
-    def solve(
-        self,
-        problem: Problem,
-        t: float | None = None,
-        t_eval: ArrayLike | str | None = None,
-        *,
-        rtol: float = 1e-8,
-        atol: float = 1e-10,
-        method: str = "auto",
-        events: Any = None,
-        dense_output: bool = False,
-        modes: int | str = "auto",
-        tol: float | None = None,
-        formulation: str = "modes",
-        contour: Ellipse | None = None,
-    ) -> Trajectory:
-        """Integrate the ODEs of `problem`; arguments and errors as in :func:`hdsym.solve.solve`."""
-        from ..solve import solve
-
-        options: dict[str, Any] = {
-            "rtol": rtol,
-            "atol": atol,
-            "method": method,
-            "events": events,
-            "dense_output": dense_output,
-        }
-        options |= {"modes": modes, "tol": tol, "formulation": formulation, "contour": contour}
-        return solve(self, problem, t, t_eval, **options)
-
-    def jacobian(
-        self,
-        problem: Problem,
-        t: float = 0.0,
-        grams: ArrayLike | None = None,
-        trained: ArrayLike | None = None,
-    ) -> Jacobian:
-        """The Jacobian of the mode equations at a state, by default the start; see :func:`hdsym.solve.jacobian`."""
-        from ..solve import jacobian
-
-        return jacobian(self, problem, t, grams, trained)
 
     def export(self, path: str | Path, target: str = "numpy", *, jacobian: bool = False) -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,20 +22,15 @@ from ...ir.lower_sized import lower_sized
 from ...ir.sized import SizedProgram
 from ...model import Model
 from ...parametervalues import sizes_given
+from ..solving import Solving
 from . import display
 from .formulas import SizedFormulas, sized_formulas
-
-if TYPE_CHECKING:
-    from ...contour import Ellipse
-    from ...problem import Problem
-    from ...results import Trajectory
-    from ...stepping.jacobian import Jacobian
 
 __all__ = ["SizedDerivation", "derive_sized"]
 
 
 @dataclass(frozen=True)
-class SizedDerivation:
+class SizedDerivation(Solving):
     """The deterministic limit of one-pass SGD on a model with sums over units, for every width.
 
     Attributes
@@ -225,47 +220,6 @@ class SizedDerivation:
                 remedy="the formula is singular there; see the derivation for where it holds",
             )
         return result
-
-    def solve(
-        self,
-        problem: Problem,
-        t: float | None = None,
-        t_eval: ArrayLike | str | None = None,
-        *,
-        rtol: float = 1e-8,
-        atol: float = 1e-10,
-        method: str = "auto",
-        events: Any = None,
-        dense_output: bool = False,
-        modes: int | str = "auto",
-        tol: float | None = None,
-        formulation: str = "modes",
-        contour: Ellipse | None = None,
-    ) -> Trajectory:
-        """Integrate the ODEs of `problem`, which fixes the sizes; arguments and errors as in :func:`hdsym.solve`."""
-        from ...solve import solve
-
-        options: dict[str, Any] = {
-            "rtol": rtol,
-            "atol": atol,
-            "method": method,
-            "events": events,
-            "dense_output": dense_output,
-        }
-        options |= {"modes": modes, "tol": tol, "formulation": formulation, "contour": contour}
-        return solve(self, problem, t, t_eval, **options)
-
-    def jacobian(
-        self,
-        problem: Problem,
-        t: float = 0.0,
-        grams: ArrayLike | None = None,
-        trained: ArrayLike | None = None,
-    ) -> Jacobian:
-        """The Jacobian of the mode equations at a state, by default the start; see :func:`hdsym.solve.jacobian`."""
-        from ...solve import jacobian
-
-        return jacobian(self, problem, t, grams, trained)
 
     def export(self, path: str | Path, target: str = "numpy") -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path."""

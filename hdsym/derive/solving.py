@@ -1,0 +1,68 @@
+"""What every derivation does with a problem: solve it, and linearise it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import ArrayLike
+
+if TYPE_CHECKING:
+    from ..contour import Ellipse
+    from ..problem import Problem
+    from ..results import Trajectory
+    from ..stepping.jacobian import Jacobian
+
+__all__ = ["Solving"]
+
+
+class Solving:
+    """The same for explicit models and for models with sums over units."""
+
+    def solve(
+        self,
+        problem: Problem,
+        t: float | None = None,
+        t_eval: ArrayLike | str | None = None,
+        *,
+        rtol: float = 1e-8,
+        atol: float = 1e-10,
+        method: str = "auto",
+        events: Any = None,
+        dense_output: bool = False,
+        modes: int | str = "auto",
+        tol: float | None = None,
+        formulation: str = "modes",
+        contour: Ellipse | None = None,
+    ) -> Trajectory:
+        """Integrate the ODEs of `problem`, which fixes sizes; arguments and errors as in :func:`hdsym.solve.solve`."""
+        from ..solve import solve
+
+        theory: Any = self  # one of the two kinds
+        return solve(
+            theory,
+            problem,
+            t,
+            t_eval,
+            rtol=rtol,
+            atol=atol,
+            method=method,
+            events=events,
+            dense_output=dense_output,
+            modes=modes,
+            tol=tol,
+            formulation=formulation,
+            contour=contour,
+        )
+
+    def jacobian(
+        self,
+        problem: Problem,
+        t: float = 0.0,
+        grams: ArrayLike | None = None,
+        trained: ArrayLike | None = None,
+    ) -> Jacobian:
+        """The Jacobian of the mode equations at a state, by default the start; see :func:`hdsym.solve.jacobian`."""
+        from ..solve import jacobian
+
+        theory: Any = self  # as above
+        return jacobian(theory, problem, t, grams, trained)
