@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from .cas import Expr, Symbol, free_symbols, latex, sp, to_expr
@@ -187,8 +188,7 @@ class _Source:
     engine: Engine = field(default_factory=Engine)
 
     def mean(self, integrand: Expr) -> Expectation:
-        outcome = self.engine.expectation(integrand, self.gaussian)
-        return Expectation(integrand, self.gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+        return Expectation.of(integrand, self.gaussian, self.engine.expectation(integrand, self.gaussian))
 
     def coefficient(self, k: int) -> Expectation:
         """Of He_k(s); or of He_k(x) He_k(s) / k!, by Mehler's formula that of m^k where m is the covariance."""
@@ -204,9 +204,13 @@ class _Source:
             return bool(sp.Abs(value).evalf(_DIGITS) < sp.Float(10) ** (10 - _DIGITS)), True
         if free_symbols(value):
             return False, False
-        size = float(self.mean(self.integrand**2).evaluate()) ** 0.5
         norm = math.sqrt(math.factorial(k)) if len(self.variables) == 1 else 1.0
-        return bool(abs(float(entry.evaluate())) <= _ZERO * size * norm), False
+        return bool(abs(float(entry.evaluate())) <= _ZERO * self.size * norm), False
+
+    @cached_property
+    def size(self) -> float:
+        """The root mean square of the integrand."""
+        return math.sqrt(float(self.mean(self.integrand**2).evaluate()))
 
 
 def _source(link: Any, noise: NoiseLaw | None) -> _Source:

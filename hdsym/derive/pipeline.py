@@ -105,10 +105,9 @@ def statistic_mean(engine: Engine, g: Expr, gaussian: Gaussian) -> Expectation:
     if engine.policy == "auto" and (largest > _SIGNS or (opaque and largest > 1)):
         outcome = engine.whole(g, gaussian)
         if quasi_integrals(outcome.value):
-            return Expectation(g, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+            return Expectation.of(g, gaussian, outcome)
     return _expect(engine, g, gaussian)
 
 
 def _expect(engine: Engine, integrand: Expr, gaussian: Gaussian) -> Expectation:
-    outcome = engine.expectation(integrand, gaussian)
-    return Expectation(integrand, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+    return Expectation.of(integrand, gaussian, engine.expectation(integrand, gaussian))

@@ -40,12 +40,12 @@ def evaluate(
     value = _formula(expectation, arguments, refine)
     bad = ~np.isfinite(value)
     if np.any(bad) and (direct := _direct(expectation, arguments)) is not None:
-        inside = {name: np.broadcast_to(array, value.shape)[bad] for name, array in arguments.items()}
+        inside = {name: array[bad] for name, array in arguments.items()}
         value[bad] = _formula(direct, inside, refine)
         bad = ~np.isfinite(value)
     if np.any(bad):
         where = tuple(np.argwhere(bad)[0])
-        point = ", ".join(f"{name} = {np.broadcast_to(a, value.shape)[where]:g}" for name, a in arguments.items())
+        point = ", ".join(f"{name} = {a[where]:g}" for name, a in arguments.items())
         shown = f"E[{expectation.integrand}]"
         raise ExpectationError(f"{shown} is not finite at {point}", remedy="the formula is singular there")
     return value
@@ -106,8 +106,7 @@ def _direct(expectation: Expectation, known: Collection[str]) -> Expectation | N
     outcome = _numerical(expectation.integrand, expectation.gaussian)
     if outcome is None or outcome.value == expectation.expr:
         return None
-    given = (expectation.integrand, expectation.gaussian)
-    direct = Expectation(*given, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+    direct = Expectation.of(expectation.integrand, expectation.gaussian, outcome)
     return direct if all(symbol.name in known for symbol in _symbols(direct)) else None
 
 

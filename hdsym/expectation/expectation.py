@@ -14,7 +14,7 @@ from ..errors import ExpectationError
 from ..recognise import recognise
 from ..symbols import overlap_matrix
 from .compact import Compact, compact
-from .engine import Engine
+from .engine import Engine, Outcome
 from .gaussian import Gaussian
 from .rule import Step
 from .terms import reduce_signs
@@ -48,6 +48,11 @@ class Expectation:
     steps: Step
     exact: bool
     conditions: tuple[Expr, ...] = ()
+
+    @classmethod
+    def of(cls, integrand: Expr, gaussian: Gaussian, outcome: Outcome) -> Expectation:
+        """The expectation of which the engine has found this."""
+        return cls(integrand, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
 
     def evaluate(
         self, B: ArrayLike | None = None, *, tol: float | None = None, **constants: float
@@ -109,7 +114,7 @@ class Expectation:
             raise ExpectationError(f"{symbol} is not an entry of the covariance", remedy=f"its entries are {cov}")
         integrand = sp.Add(*(_price(self.integrand, i, j, self.gaussian) for i, j in places))
         outcome = (engine or Engine()).expectation(integrand, self.gaussian)
-        return Expectation(integrand, self.gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+        return Expectation.of(integrand, self.gaussian, outcome)
 
     @property
     def compact(self) -> Compact:
@@ -182,4 +187,4 @@ def expect(
     gaussian = Gaussian(names, exprs, matrix)
     integrand = recognise(expr)
     outcome = Engine(policy).expectation(integrand, gaussian)
-    return Expectation(integrand, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+    return Expectation.of(integrand, gaussian, outcome)

@@ -219,7 +219,7 @@ class Kernels:
             variables, mean = (*names, law.symbol), (*mean, shift)
         gaussian = Gaussian(variables, mean, cov)
         outcome = self.engine.expectation(function, gaussian)
-        found = Expectation(function, gaussian, outcome.value, outcome.step, outcome.exact, outcome.conditions)
+        found = Expectation.of(function, gaussian, outcome)
         return Kernel(found, size, extras, symmetries)
 
 
