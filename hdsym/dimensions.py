@@ -16,6 +16,7 @@ from .model import Model
 from .problem import Problem
 from .results import Ensemble, Trajectory
 from .scaling import DimensionScaling
+from .twodims import far_apart
 from .verdict import FEW
 
 if TYPE_CHECKING:
@@ -156,5 +157,4 @@ def _largest(found: Gaps, runs: int, statistic: str, d: int) -> Float:
 
 def _spread(pairs: list[tuple[Trajectory, Ensemble]]) -> bool:
     """Whether the two largest dimensions are far enough apart to estimate the bias."""
-    large, small = (float(runs.attrs["d_effective"]) for _, runs in (pairs[-1], pairs[-2]))
-    return large >= 1.25 * small
+    return far_apart(*(float(runs.attrs["d_effective"]) for _, runs in pairs[-2:]))

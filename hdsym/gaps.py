@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from .verdict import FEW
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Gaps", "gaps"]
+__all__ = ["PROVENANCE", "Gaps", "gaps"]
 
 Float = NDArray[np.float64]
 Names = list[tuple[str, tuple[int, ...]]]
@@ -28,7 +28,8 @@ _ROUNDING = 1e-13
 _ACCURACY = 2e-5
 """Relative accuracy of a simulated risk that has no closed form (7e-6 measured); always allowed for."""
 
-_PROVENANCE = ("model", "parameters", "spectrum", "learning_rate", "learning_rates", "delta", "batch_size")
+PROVENANCE = ("model", "parameters", "spectrum", "learning_rate", "learning_rates", "delta", "batch_size")
+"""What results of either side record of the problem they belong to."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Gaps:
     def at(self, kept: NDArray[np.intp]) -> Gaps:
         """The same at some of the times."""
         arrays = ("theory", "simulated", "accuracy", "interpolation", "scale", "times")
-        return Gaps(**{**self.__dict__, **{name: getattr(self, name)[..., kept] for name in arrays}})
+        return replace(self, **{name: getattr(self, name)[..., kept] for name in arrays})
 
 
 def gaps(path: Trajectory, runs: Ensemble, statistics: Sequence[str]) -> Gaps:
@@ -162,7 +163,7 @@ def _common_times(path: Trajectory, runs: Ensemble) -> tuple[NDArray[np.intp], l
             f"theory on [{begin:g}, {end:g}] and simulation on [{times[0]:g}, {times[-1]:g}] share no times",
             remedy="solve and simulate over the same times",
         )
-    for name in _PROVENANCE:
+    for name in PROVENANCE:
         ours, theirs = path.attrs.get(name), runs.attrs.get(name)
         if ours is not None and theirs is not None and ours != theirs:
             notes.append(f"they differ in {name}: {ours} for the theory, {theirs} for the simulation")

@@ -119,8 +119,7 @@ class Run(Linearised):
 
     def _tolerance(self) -> NDArray[np.float64]:
         """`atol` is for overlaps: each mode has its share, so that the error of their sum is the same at every d."""
-        share = np.abs(self.rho)
-        share = np.maximum(share, 1e-3 * share.mean())
+        share = self.module._tolerance(1.0, self.rho)
         owner = self.layout.modes
         return np.asarray(self.atol * np.where(owner >= 0, share[owner], 1.0))
 

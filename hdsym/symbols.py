@@ -175,6 +175,11 @@ def entry_name(letter: str, row: int, column: int) -> str:
     return f"{letter}{row}{'' if max(row, column) < 10 else '_'}{column}"
 
 
+def slope_name(entry: str, pair: tuple[int, int]) -> str:
+    """``H21_B12`` for dH21/dB12."""
+    return f"{entry}_{entry_name('B', *pair)}"
+
+
 def overlap(row: int, column: int) -> Symbol:
     """The entry B_ij = E[r_i r_j], one shared symbol for (i, j) and (j, i); rows count from one."""
     low, high = min(row, column), max(row, column)

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import ComparisonError
-from .gaps import Gaps
+from .gaps import PROVENANCE, Gaps
 from .results import Trajectory
 
-__all__ = ["Extrapolated", "check_posed_alike", "extrapolated", "scheffe"]
+__all__ = ["Extrapolated", "check_posed_alike", "extrapolated", "far_apart", "scheffe"]
 
 Float = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def extrapolated(here: Gaps, other: Gaps) -> Extrapolated:
         If they are too close to each other, share no times, or hold different statistics.
     """
     d, d_other = here.d_effective, other.d_effective
-    if not np.isfinite(d + d_other) or max(d, d_other) < _RATIO * min(d, d_other):
+    if not far_apart(d, d_other):
         raise ComparisonError(
             f"effective dimensions {d:.4g} and {d_other:.4g} are too close to tell a bias of order 1/d",
             remedy="simulate at dimensions that differ by a factor of two or more",
@@ -78,6 +78,11 @@ def extrapolated(here: Gaps, other: Gaps) -> Extrapolated:
     return Extrapolated(noted, combined, mean - combined.mean(axis=0), tolerance)
 
 
+def far_apart(d: float, d_other: float) -> bool:
+    """Whether two effective dimensions tell a bias of order 1/d."""
+    return bool(np.isfinite(d + d_other)) and max(d, d_other) >= _RATIO * min(d, d_other)
+
+
 def scheffe(first: Float, second: Float) -> Float:
     """Combinations with mean(first) - mean(second), as many as the smaller sample has; samples along axis 0."""
     if len(first) > len(second):
@@ -90,7 +95,9 @@ def scheffe(first: Float, second: Float) -> Float:
 
 def check_posed_alike(first: Trajectory, second: Trajectory) -> None:
     """Raise :class:`ComparisonError` if two theories differ in more than dimension."""
-    for name in ("model", "parameters", "learning_rate", "learning_rates", "delta", "batch_size"):
+    for name in PROVENANCE:
+        if name == "spectrum":
+            continue
         ours, theirs = first.attrs.get(name), second.attrs.get(name)
         if ours != theirs:
             raise ComparisonError(

@@ -13,12 +13,12 @@ from ..errors import DeclarationError, ExpectationError
 from ..expectation.engine import Engine
 from ..expectation.expectation import Expectation
 from ..expectation.rules.quasi import quasi_integrals
-from ..symbols import entry_name, overlap
+from ..symbols import entry_name, overlap, slope_name
 
 if TYPE_CHECKING:
     from .pipeline import Formulas
 
-__all__ = ["MANY", "slope_name", "slopes", "symbolic_slopes"]
+__all__ = ["MANY", "slopes", "symbolic_slopes"]
 
 Slopes = tuple[tuple[str, Expectation], ...]
 
@@ -27,11 +27,6 @@ MANY = 48
 
 Polynomials are always differentiated.
 """
-
-
-def slope_name(entry: str, pair: tuple[int, int]) -> str:
-    """``H21_B12`` for dH21/dB12."""
-    return f"{entry}_{entry_name('B', *pair)}"
 
 
 def slopes(formulas: Formulas) -> Slopes:

@@ -13,7 +13,7 @@ from ..expectation.integral import UnitIntegral
 from ..expectation.rules.quasi import quasi_integrals
 from ..labels import Bernoulli, RandomLabel
 from ..model import Model
-from ..symbols import entry_name, overlap_matrix
+from ..symbols import entry_name, overlap_matrix, slope_name
 from .nodes import (
     Assign,
     Function,
@@ -101,7 +101,7 @@ def _slopes(
     groups = []
     for letter, rows, first, second in every:
         names = [
-            f"{entry_name(letter, first(i, j), second(i, j))}_{entry_name('B', *pair)}"
+            slope_name(entry_name(letter, first(i, j), second(i, j)), pair)
             for i in rows
             for j in students
             for pair in pairs
