@@ -90,11 +90,17 @@ def _refined(
     return value, (error + _rounding(expectation, B, parameters, value)) / np.maximum(1.0, np.abs(value))
 
 
-def _rounding(expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, float], value: Float) -> Float:
-    """How far the values move when entries of the covariance move by a unit in their last place."""
-    arguments = _arguments(expectation, B, parameters)
-    names = [entry.name for entry in dict.fromkeys(expectation.gaussian.cov) if entry.is_Symbol]
-    nudged = [{**arguments, name: arguments[name] * (1 + _ULP)} for name in names if name in arguments]
+def _rounding(
+    expectation: Expectation, B: ArrayLike | None, parameters: Mapping[str, ArrayLike], value: Float
+) -> Float:
+    """How far the values move when entries of the covariance move by a unit in their last place.
+
+    Variances grow and covariances shrink: at perfect correlation the other way would be no covariance.
+    """
+    arguments, cov = _arguments(expectation, B, parameters), expectation.gaussian.cov
+    diagonal = {cov[i, i] for i in range(expectation.gaussian.size)}
+    factors = {entry.name: 1 + _ULP if entry in diagonal else 1 - _ULP for entry in cov if entry.is_Symbol}
+    nudged = [{**arguments, name: arguments[name] * f} for name, f in factors.items() if name in arguments]
     changes = [np.abs(_formula(expectation, given, 1) - value) for given in nudged]
     return sum((np.where(np.isfinite(change), change, 0.0) for change in changes), np.zeros_like(value))
 

@@ -57,6 +57,14 @@ def test_direct_integration_where_terms_cancel() -> None:
         found.evaluate(cov, tol=1e-9)
 
 
+def test_jumps_at_perfect_correlation_are_not_refused() -> None:
+    """The nudged matrix has to be a covariance: one with a correlation beyond one moved the value by 0.3."""
+    for integrand, correlation in ((X * hd.sigmoid(X) ** 2 * sp.sign(S - X), 1.0), (S * sp.sign(S + X) * X**2, -1.0)):
+        found = hd.expect(integrand, [X, S], policy="numeric")
+        cov = np.array([[1.0, correlation], [correlation, 1.0]])
+        assert float(found.evaluate(cov, tol=1e-6)) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_direct_integration_where_terms_are_singular() -> None:
     """The formula divides by det B, and says "not finite" at x = -s and at zero."""
     found = hd.expect((X + S) * sp.sign(X + S) * sp.erf(X) ** 2 * S**2, [X, S])
