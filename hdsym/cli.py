@@ -105,12 +105,13 @@ def derive(source: str, steps: bool) -> None:
 @main.command()
 @_model
 @click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="Default: standard output.")
+@click.option("--target", default="numpy", show_default=True, help="numpy, or numba for compiled sums over units.")
 @_reported
-def export(source: str, output: Path | None) -> None:
-    """Write the generated solver of a model, a module that stands alone on numpy and scipy."""
+def export(source: str, output: Path | None, target: str) -> None:
+    """Write the generated solver of a model, a module that stands alone on numpy and scipy (and numba)."""
     from .derive import derive as derive_model
 
-    theory = derive_model(_read(source))
+    theory = derive_model(_read(source)).with_target(target)
     if output is None:
         click.echo(theory.source, nl=False)
     else:

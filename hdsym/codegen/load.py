@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 from ..errors import CodegenError
+from ..modulecache import load_source
 
 __all__ = ["load_module", "source_hash"]
 
@@ -24,7 +25,7 @@ def source_hash(source: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def load_module(source: str) -> ModuleType:
+def load_module(source: str, target: str = "numpy") -> ModuleType:
     """The module with this text; the same text is loaded once.
 
     It is a file on disk, so that tracebacks show its lines, its functions pickle, and a debugger can step into it.
@@ -34,6 +35,8 @@ def load_module(source: str) -> ModuleType:
     CodegenError
         If the text does not compile, which would be a defect of the generator.
     """
+    if target == "numba":
+        return load_source(source, "solver")  # from a folder that stays: numba keeps compiled code beside the module
     key = source_hash(source)
     if key not in _LOADED:
         name = f"hdsym_generated_{key}"

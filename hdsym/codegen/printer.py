@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import ClassVar
 
 from ..cas import Expr, sp
 from ..errors import CodegenError
@@ -12,84 +12,87 @@ from ..userfunction import UserFunction
 
 __all__ = ["NumpyPrinter"]
 
-_SUM, _PRODUCT, _UNARY, _POWER, _ATOM = 1, 2, 3, 4, 5
-
-_CALLS: dict[object, str] = {
-    sp.exp: "np.exp",
-    sp.log: "np.log",
-    sp.sin: "np.sin",
-    sp.cos: "np.cos",
-    sp.tanh: "np.tanh",
-    sp.sinh: "np.sinh",
-    sp.cosh: "np.cosh",
-    sp.atan: "np.arctan",
-    sp.atan2: "np.arctan2",
-    sp.asin: "np.arcsin",
-    sp.sign: "np.sign",
-    sp.Abs: "np.abs",
-    sp.erf: "special.erf",
-    sp.erfc: "special.erfc",
-    sigmoid: "special.expit",
-    owens_t: "special.owens_t",
-    log_ndtr: "special.log_ndtr",
-}
+SUM, PRODUCT, UNARY, POWER, ATOM = 1, 2, 3, 4, 5
 
 
 class NumpyPrinter:
     """Text of an expression in numpy and scipy.special, vectorised, with no more brackets than needed."""
+
+    TARGET: ClassVar[str] = "numpy"
+    REMEDY: ClassVar[str] = "use functions from hdsym.functions.KNOWN, or add the function to the printer"
+    CALLS: ClassVar[dict[object, str]] = {
+        sp.exp: "np.exp",
+        sp.log: "np.log",
+        sp.sin: "np.sin",
+        sp.cos: "np.cos",
+        sp.tanh: "np.tanh",
+        sp.sinh: "np.sinh",
+        sp.cosh: "np.cosh",
+        sp.atan: "np.arctan",
+        sp.atan2: "np.arctan2",
+        sp.asin: "np.arcsin",
+        sp.sign: "np.sign",
+        sp.Abs: "np.abs",
+        sp.erf: "special.erf",
+        sp.erfc: "special.erfc",
+        sigmoid: "special.expit",
+        owens_t: "special.owens_t",
+        log_ndtr: "special.log_ndtr",
+    }
 
     def __call__(self, expr: Expr) -> str:
         return self._print(expr)[0]
 
     def factor(self, expr: Expr) -> str:
         """The text of an expression that something is to be multiplied with."""
-        return self._bracket(expr, _PRODUCT)
+        return self._bracket(expr, PRODUCT)
 
     def _print(self, expr: Expr) -> tuple[str, int]:
-        for kind, method in self._METHODS.items():
+        for kind, method in self.METHODS.items():
             if isinstance(expr, kind):
-                return method(self, expr)
-        call = _CALLS.get(type(expr))
+                printed: tuple[str, int] = getattr(self, method)(expr)
+                return printed
+        call = self.CALLS.get(type(expr))
         if call is None:
             raise CodegenError(
-                f"{expr} contains {type(expr).__name__!r}, which the numpy target cannot print",
-                remedy="use functions from hdsym.functions.KNOWN, or add the function to the printer",
+                f"{expr} contains {type(expr).__name__!r}, which the {self.TARGET} target cannot print",
+                remedy=self.REMEDY,
             )
-        return f"{call}({', '.join(self(arg) for arg in expr.args)})", _ATOM
+        return f"{call}({', '.join(self(arg) for arg in expr.args)})", ATOM
 
     def _bracket(self, expr: Expr, level: int) -> str:
         text, own = self._print(expr)
         return text if own >= level else f"({text})"
 
     def _symbol(self, expr: Expr) -> tuple[str, int]:
-        return expr.name, _ATOM
+        return expr.name, ATOM
 
     def _rational(self, expr: Expr) -> tuple[str, int]:
         if expr.q == 1:
-            return f"{expr.p}.0", _ATOM if expr.p >= 0 else _UNARY
-        return f"{expr.p} / {expr.q}", _PRODUCT
+            return f"{expr.p}.0", ATOM if expr.p >= 0 else UNARY
+        return f"{expr.p} / {expr.q}", PRODUCT
 
     def _float(self, expr: Expr) -> tuple[str, int]:
-        return repr(float(expr)), _ATOM if expr >= 0 else _UNARY
+        return repr(float(expr)), ATOM if expr >= 0 else UNARY
 
     def _pi(self, expr: Expr) -> tuple[str, int]:
-        return "np.pi", _ATOM
+        return "np.pi", ATOM
 
     def _e(self, expr: Expr) -> tuple[str, int]:
-        return "np.e", _ATOM
+        return "np.e", ATOM
 
     def _add(self, expr: Expr) -> tuple[str, int]:
         terms = sorted(expr.args, key=lambda a: (a.could_extract_minus_sign(), sp.default_sort_key(a)))
-        text = self._bracket(terms[0], _SUM)
+        text = self._bracket(terms[0], SUM)
         for term in terms[1:]:
             negative = term.could_extract_minus_sign() and not term.is_Add
             sign, shown = (" - ", -term) if negative else (" + ", term)
-            text += sign + self._bracket(shown, _PRODUCT)
-        return text, _SUM
+            text += sign + self._bracket(shown, PRODUCT)
+        return text, SUM
 
     def _mul(self, expr: Expr) -> tuple[str, int]:
         if expr.could_extract_minus_sign():
-            return f"-{self._bracket(-expr, _PRODUCT)}", _UNARY
+            return f"-{self._bracket(-expr, PRODUCT)}", UNARY
         above, below = [], []
         for factor in expr.as_ordered_factors():
             base, exponent = factor.as_base_exp()
@@ -100,84 +103,87 @@ class NumpyPrinter:
                 below.append(base**-exponent)
             else:
                 above.append(factor)
-        numerator = " * ".join(self._bracket(f, _PRODUCT + 1) for f in above) or "1.0"
+        numerator = " * ".join(self._bracket(f, PRODUCT + 1) for f in above) or "1.0"
         if not below:
-            return numerator, _PRODUCT
-        denominator = " * ".join(self._bracket(f, _PRODUCT + 1) for f in below)
-        return f"{numerator} / {denominator if len(below) == 1 else f'({denominator})'}", _PRODUCT
+            return numerator, PRODUCT
+        denominator = " * ".join(self._bracket(f, PRODUCT + 1) for f in below)
+        return f"{numerator} / {denominator if len(below) == 1 else f'({denominator})'}", PRODUCT
+
+    def _exp(self, expr: Expr) -> tuple[str, int]:
+        return f"{self.CALLS[sp.exp]}({self(expr.args[0])})", ATOM
 
     def _pow(self, expr: Expr) -> tuple[str, int]:
         base, exponent = expr.as_base_exp()
         if exponent.is_Rational and exponent < 0:
-            return f"1.0 / {self._bracket(base**-exponent, _PRODUCT + 1)}", _PRODUCT
+            return f"1.0 / {self._bracket(base**-exponent, PRODUCT + 1)}", PRODUCT
         if exponent == sp.Rational(1, 2):
-            return f"np.sqrt({self(base)})", _ATOM
+            return f"np.sqrt({self(base)})", ATOM
         power = str(exponent) if exponent.is_Integer else f"({self(exponent)})"
-        return f"{self._bracket(base, _ATOM)}**{power}", _POWER
+        return f"{self._bracket(base, ATOM)}**{power}", POWER
 
     def _softplus(self, expr: Expr) -> tuple[str, int]:
-        return f"np.logaddexp(0.0, {self(expr.args[0])})", _ATOM
+        return f"np.logaddexp(0.0, {self(expr.args[0])})", ATOM
 
     def _logsumexp(self, expr: Expr) -> tuple[str, int]:
         text = self(expr.args[0])
         for arg in expr.args[1:]:
             text = f"np.logaddexp({text}, {self(arg)})"
-        return text, _ATOM
+        return text, ATOM
 
     def _user(self, expr: Expr) -> tuple[str, int]:
-        return f"{type(expr).__name__}({self(expr.args[0])})", _ATOM
+        return f"{type(expr).__name__}({self(expr.args[0])})", ATOM
 
     def _inverse_mills(self, expr: Expr) -> tuple[str, int]:
-        return f"np.sqrt(2.0 / np.pi) / special.erfcx(-({self(expr.args[0])}) / np.sqrt(2.0))", _PRODUCT
+        return f"np.sqrt(2.0 / np.pi) / special.erfcx(-({self(expr.args[0])}) / np.sqrt(2.0))", PRODUCT
 
     def _clipped(self, expr: Expr) -> tuple[str, int]:
-        return f"np.maximum({self(expr.args[0])}, 0.0)", _ATOM
+        return f"np.maximum({self(expr.args[0])}, 0.0)", ATOM
 
     def _weighted(self, expr: Expr) -> tuple[str, int]:
         weight, value = expr.args
         shown = self(weight)
-        return f"np.where({shown} == 0.0, 0.0, {shown} * {self._bracket(value, _PRODUCT + 1)})", _ATOM
+        return f"np.where({shown} == 0.0, 0.0, {shown} * {self._bracket(value, PRODUCT + 1)})", ATOM
 
     def _bounded(self, expr: Expr) -> tuple[str, int]:
         value, floor, *covariances = map(self, expr.args)
         tests = [f"({c})**2 <= {floor}" for c in covariances]
         condition = tests[0] if len(tests) == 1 else " | ".join(f"({test})" for test in tests)
-        return f"np.where({condition}, np.maximum({value}, {floor}), {value})", _ATOM
+        return f"np.where({condition}, np.maximum({value}, {floor}), {value})", ATOM
 
     def _offzero(self, expr: Expr) -> tuple[str, int]:
         value = self(expr.args[0])
-        return f"np.where({value} == 0.0, 1e-150, {value})", _ATOM
+        return f"np.where({value} == 0.0, 1e-150, {value})", ATOM
 
     def _difference(self, expr: Expr) -> tuple[str, int]:
         first, second = expr.args
-        return f"({self(first)} - {self._bracket(second, _PRODUCT)})", _ATOM
+        return f"({self(first)} - {self._bracket(second, PRODUCT)})", ATOM
 
     def _residual(self, expr: Expr) -> tuple[str, int]:
         variance, taken = expr.args
-        return f"np.maximum({self(variance - taken)}, 1e-18 * {self._bracket(variance, _PRODUCT + 1)})", _ATOM
+        return f"np.maximum({self(variance - taken)}, 1e-18 * {self._bracket(variance, PRODUCT + 1)})", ATOM
 
     def _floored(self, expr: Expr) -> tuple[str, int]:
-        return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", _ATOM
+        return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", ATOM
 
-    _METHODS: dict[type, Callable[[NumpyPrinter, Expr], tuple[str, int]]] = {  # noqa: RUF012  # read only
-        sp.Symbol: _symbol,
-        sp.Rational: _rational,
-        sp.Float: _float,
-        type(sp.pi): _pi,
-        type(sp.E): _e,
-        sp.Add: _add,
-        sp.Mul: _mul,
-        sp.exp: lambda self, e: (f"np.exp({self(e.args[0])})", _ATOM),
-        sp.Pow: _pow,
-        softplus: _softplus,
-        logsumexp: _logsumexp,
-        UserFunction: _user,
-        clipped: _clipped,
-        floored: _floored,
-        inverse_mills: _inverse_mills,
-        weighted: _weighted,
-        bounded: _bounded,
-        offzero: _offzero,
-        residual: _residual,
-        difference: _difference,
+    METHODS: ClassVar[dict[type, str]] = {
+        sp.Symbol: "_symbol",
+        sp.Rational: "_rational",
+        sp.Float: "_float",
+        type(sp.pi): "_pi",
+        type(sp.E): "_e",
+        sp.Add: "_add",
+        sp.Mul: "_mul",
+        sp.exp: "_exp",
+        sp.Pow: "_pow",
+        softplus: "_softplus",
+        logsumexp: "_logsumexp",
+        UserFunction: "_user",
+        clipped: "_clipped",
+        floored: "_floored",
+        inverse_mills: "_inverse_mills",
+        weighted: "_weighted",
+        bounded: "_bounded",
+        offzero: "_offzero",
+        residual: "_residual",
+        difference: "_difference",
     }

@@ -12,7 +12,7 @@ from ..errors import CodegenError
 from ..ir.nodes import Function, Program
 from ..ir.sized import SizedProgram
 from ..paths import templates_dir
-from . import numpy_target, sized_target
+from . import numba_sized, numpy_target, sized_target
 from .layout import filled, laid_out
 
 __all__ = ["TARGETS", "Target", "render", "render_function"]
@@ -20,20 +20,22 @@ __all__ = ["TARGETS", "Target", "render", "render_function"]
 
 @dataclass(frozen=True)
 class Target:
-    """A language to print: its template folder, for programs of fixed and of any size the entry template and the
-    function that prepares the text fragments, and what breaks lines that are too long.
+    """A language to print: its template folder, over that of numpy, for programs of fixed and of any size the entry
+    template and the function that prepares the text fragments, and what breaks lines that are too long.
     """
 
     folder: str
     entry: str
-    context: Callable[[Any], dict[str, Any]]
     sized_entry: str
+    context: Callable[[Any], dict[str, Any]]
     sized_context: Callable[[Any], dict[str, Any]]
     layout: Callable[[str], str]
 
 
+_ENTRIES = ("module.py.j2", "sized_module.py.j2")
 TARGETS: dict[str, Target] = {
-    "numpy": Target("numpy", "module.py.j2", numpy_target.context, "sized_module.py.j2", sized_target.context, laid_out)
+    "numpy": Target("numpy", *_ENTRIES, numpy_target.context, sized_target.context, laid_out),
+    "numba": Target("numba", *_ENTRIES, numba_sized.written_out, numba_sized.context, laid_out),
 }
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
@@ -67,7 +69,7 @@ def _environment(folder: str) -> Any:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(templates_dir() / folder),
+        loader=jinja2.FileSystemLoader([templates_dir() / name for name in dict.fromkeys((folder, "numpy"))]),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

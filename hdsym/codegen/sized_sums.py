@@ -12,7 +12,7 @@ from .layout import wrapped
 from .sized_terms import TARGETS, formula, has_integrals, index_names, place
 from .statements import brackets, expression
 
-__all__ = ["statements"]
+__all__ = ["Group", "groups", "product", "statements"]
 
 
 def statements(program: SizedProgram, *quantities: str) -> tuple[list[str], list[str]]:
@@ -26,7 +26,7 @@ def statements(program: SizedProgram, *quantities: str) -> tuple[list[str], list
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """Terms of one block that are worked out together: sums of one kernel over the same free tuples."""
 
     block: SumBlock
@@ -43,7 +43,7 @@ class _Group:
         return len(self.first.sizes) > self.first.free
 
 
-def _groups(program: SizedProgram, block: SumBlock) -> list[_Group]:
+def groups(program: SizedProgram, block: SumBlock) -> list[Group]:
     """Kernels that integrate numerically stay alone: their nodes depend on everything they are given."""
     found: dict[object, list[SumCall]] = {}
     for number, call in enumerate(block.calls):
@@ -54,7 +54,7 @@ def _groups(program: SizedProgram, block: SumBlock) -> list[_Group]:
         free = (call.sizes[: call.free], call.paired_free, call.weights[: call.free])
         found.setdefault(number if alone else (call.kernel, free, rows), []).append(call)
     kernels = [None if calls[0].kernel is None else program.kernels[calls[0].kernel - 1] for calls in found.values()]
-    return [_Group(block, tuple(calls), kernel) for calls, kernel in zip(found.values(), kernels, strict=True)]
+    return [Group(block, tuple(calls), kernel) for calls, kernel in zip(found.values(), kernels, strict=True)]
 
 
 class _Lines:
@@ -87,7 +87,7 @@ class _Writer:
 
     def __init__(self, program: SizedProgram, blocks: list[SumBlock]) -> None:
         self.names = index_names(program)
-        self.groups = [group for block in blocks for group in _groups(program, block)]
+        self.groups = [group for block in blocks for group in groups(program, block)]
         values = [g for g in self.groups if g.kernel is not None and g.first.free and not g.summed]
         texts = Counter(_call(group.kernel, group.calls, []) for group in values)
         self.shared = {text: f"E{k}" for k, text in enumerate((t for t in texts if texts[t] > 1), start=1)}
@@ -102,7 +102,7 @@ class _Writer:
             if block.mirrored or any(call.paired_free for call in block.calls):
                 self._mirror(block)
 
-    def _group(self, group: _Group) -> None:
+    def _group(self, group: Group) -> None:
         """The statements that work out terms and add them to their quantity."""
         weights = [weight for weight in (self._weight(group, call) for call in group.calls) if weight]
         if len(weights) > 1:
@@ -113,7 +113,7 @@ class _Writer:
         self.terms.list_free(group.first)
         self._add(group, factor + self._value(group, weights))
 
-    def _factor(self, group: _Group, weights: list[str]) -> str:
+    def _factor(self, group: Group, weights: list[str]) -> str:
         """What stands before the kernel, with what follows it: a constant and a product sign, a sign, nothing."""
         call = group.first
         coefficient = call.coefficient if len(group.calls) == 1 else sp.S.One
@@ -123,10 +123,10 @@ class _Writer:
         elif not factors and abs(coefficient) == 1:
             return "" if coefficient == 1 else "-"
         self.before.list_free(call)
-        name = self._constant(_product(coefficient, factors), self.before.bound[self.names[0]] if call.free else "")
+        name = self._constant(product(coefficient, factors), self.before.bound[self.names[0]] if call.free else "")
         return name if group.kernel is None else f"{name} * "
 
-    def _weight(self, group: _Group, call: SumCall) -> str:
+    def _weight(self, group: Group, call: SumCall) -> str:
         """What is summed over beside the kernel: how often a tuple counts, its weights; nothing without a sum."""
         indices = range(call.free, len(call.sizes))
         if not indices:
@@ -134,7 +134,7 @@ class _Writer:
         self.before.list_summed(call)
         factors = ["n", *(text for k in indices for text in self._weights(call, k))]
         coefficient = sp.S.One if len(group.calls) == 1 else call.coefficient
-        return self._constant(_product(coefficient, factors), self.before.bound["n"])
+        return self._constant(product(coefficient, factors), self.before.bound["n"])
 
     def _constant(self, value: str, *bound: str) -> str:
         """The name of a value that does not depend on B; the same value, with indices bound alike, has one name."""
@@ -144,7 +144,7 @@ class _Writer:
             self.before.lines.append(f"{self.constants[key]} = {value}")
         return self.constants[key]
 
-    def _value(self, group: _Group, weights: list[str]) -> str:
+    def _value(self, group: Group, weights: list[str]) -> str:
         """The sum, or the values of a kernel; what another term has too is worked out once."""
         if group.kernel is None:
             return ""
@@ -157,7 +157,7 @@ class _Writer:
             self.known.add(name)
         return name
 
-    def _add(self, group: _Group, value: str) -> None:
+    def _add(self, group: Group, value: str) -> None:
         call, block = group.first, group.block
         if block.quantity == "risk":
             self.terms.lines.append(f"total += {value}")
@@ -215,7 +215,8 @@ def _units(sizes: tuple[Expr, ...], paired: bool) -> str:
     return f"({brackets(map(str, sizes))}, {paired})"
 
 
-def _product(coefficient: Expr, factors: list[str]) -> str:
+def product(coefficient: Expr, factors: list[str]) -> str:
+    """A coefficient times factors, as text."""
     if not factors:
         return expression(coefficient)
     if abs(coefficient) == 1:

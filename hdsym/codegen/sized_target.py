@@ -11,7 +11,7 @@ from .sized_sums import statements
 from .sized_terms import formula_lines, has_integrals
 from .statements import core, declared_code, expression, integration
 
-__all__ = ["context"]
+__all__ = ["context", "meaning", "part"]
 
 _SHORT = 60
 """Operations up to which a kernel's formula stands in the header."""
@@ -25,6 +25,8 @@ def context(program: SizedProgram) -> dict[str, Any]:
     risk, drift = statements(program, "risk"), statements(program, "gradient", "fisher", "trained")
     return {
         **_header(program),
+        "target": "numpy",
+        "needs": "numpy and scipy",
         "uses_special": "special." in body,
         "imported": ", ".join(["lru_cache", *["partial"] * any("partial(" in line for line in [*risk[1], *drift[1]])]),
         **integration(*functions),
@@ -98,7 +100,7 @@ def _arguments(program: SizedProgram) -> dict[str, str]:
         "passed_fixed": _passed(names),
         "passed_sizes": _passed(list(program.sizes)),
         "passed_with_states": (
-            _passed(names) + "".join(f", {m.name}=theta[{_slice(m)}]" for m in program.trained)
+            _passed(names) + "".join(f", {m.name}=theta[{part(m)}]" for m in program.trained)
         ).removeprefix(", "),
         "passed_options": "".join(f", {name}=given.{name}" for name in [*names, *states]),
         "given_student": _given(program.n_student, program),
@@ -118,7 +120,7 @@ def _passed(names: list[str]) -> str:
     return "".join(f", {name}={name}" for name in names)
 
 
-def _slice(member: Member) -> str:
+def part(member: Member) -> str:
     """Where a member stands among the trained scalars."""
     start = "" if member.offset == 0 else f"{member.offset} "
     end = str(sp.Add(member.offset, member.size))
@@ -152,13 +154,13 @@ def _kernel(kernel: KernelFunction) -> dict[str, Any]:
         "name": function.name,
         "arguments": arguments,
         "signature": f"{', ' if arguments else ''}*, {options}" if options else "",
-        "docstring": docstring(_meaning(kernel)),
+        "docstring": docstring(meaning(kernel)),
         "body": core(function, [])["body"],
         "returns": value if len(value) <= WIDTH - 16 else f"({value})",
     }
 
 
-def _meaning(kernel: KernelFunction) -> str:
+def meaning(kernel: KernelFunction) -> str:
     """What a kernel is, as documentation."""
     variables = ", ".join(f"r{k}" for k in range(1, kernel.size + 1))
     law = f" for {variables if kernel.size == 1 else f'({variables})'} ~ N(0, B)" if kernel.size else ""

@@ -39,10 +39,13 @@ class Derivation(Solving):
         The declaration it was derived from.
     formulas:
         The expectations with their steps, and the ODE of one mode.
+    target:
+        What its solver is written for; see :meth:`with_target`.
     """
 
     model: Model
     formulas: Formulas
+    target: str = "numpy"
 
     @property
     def risk(self) -> Expr:
@@ -87,13 +90,13 @@ class Derivation(Solving):
 
     @cached_property
     def source(self) -> str:
-        """The generated numpy module, which is also what :meth:`solve` runs."""
-        return render(self.program)
+        """The generated module, which is also what :meth:`solve` runs."""
+        return render(self.program, self.target)
 
     @cached_property
     def module(self) -> ModuleType:
         """The generated module, loaded."""
-        return load_module(self.source)
+        return load_module(self.source, self.target)
 
     @cached_property
     def slopes(self) -> dict[str, Expr]:
@@ -166,7 +169,7 @@ class Derivation(Solving):
             )
         return result
 
-    def export(self, path: str | Path, target: str = "numpy", *, jacobian: bool = False) -> Path:
+    def export(self, path: str | Path, target: str | None = None, *, jacobian: bool = False) -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path.
 
         With `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy.
@@ -179,7 +182,7 @@ class Derivation(Solving):
             If `jacobian` is asked for and some derivative does not exist.
         """
         program = lower(self.model, self.formulas, slopes(self.formulas)) if jacobian else self.program
-        source = render(program, target)
+        source = render(program, self.target if target is None else target)
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")
         return destination

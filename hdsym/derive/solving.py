@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import dataclasses
+from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
@@ -53,6 +54,23 @@ class Solving:
             formulation=formulation,
             contour=contour,
         )
+
+    def with_target(self, target: str) -> Self:
+        """The same derivation, whose solver is written for `target`: ``"numpy"``, or ``"numba"``, which compiles it.
+
+        Compiling takes some ten seconds once; the result is kept on disk (``HDSYM_CACHE_DIR``) for later sessions. It
+        pays where a right-hand side is dear or is needed often: wide committees, long horizons.
+
+        Raises
+        ------
+        CodegenError
+            If the target is unknown, or cannot express this model: numba needs sums over units whose kernels have
+            closed forms, or line integrals.
+        """
+        found = dataclasses.replace(self, target=target)  # type: ignore[type-var]  # both kinds are dataclasses
+        theory: Any = found
+        theory.source  # noqa: B018  # which raises if it cannot be written
+        return found
 
     def jacobian(
         self,

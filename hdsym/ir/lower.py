@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_function", "overlap_symbols", "rule_notes"]
 
-_GENERATED = re.compile(r"[cEGHIBkq]\d+(_\d+)?(_B\d+(_\d+)?)?|kernel_\d+")
+_GENERATED = re.compile(r"[cEGHIBkqru]\d+(_\d+)?(_B\d+(_\d+)?)?|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
     Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict diffusion drift

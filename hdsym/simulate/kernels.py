@@ -12,10 +12,10 @@ from ..cas import Expr, Symbol
 from ..labels import Poisson
 from ..laws import StudentT
 from ..model import Model
+from ..modulecache import load_source
 from ..paths import templates_dir
 from ..userfunction import sources
 from . import declaration
-from .cache import load_source
 from .printer import Block, block, code
 
 __all__ = ["Kernels", "Means", "build", "mean_source", "means", "source"]

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from hdsym.simulate import cache
+from hdsym import modulecache as cache
 
 SOURCE = "VALUE = 42\n" + "# filler\n" * 20_000
 
 WRITER = """
 import sys
-from hdsym.simulate import cache
+from hdsym import modulecache as cache
 source = "VALUE = 42\\n" + "# filler\\n" * 20_000
 for i in range(60):
     cache._write(cache.cache_dir(), source, "module.py").unlink(missing_ok=True) if i % 2 else None

@@ -39,10 +39,13 @@ class SizedDerivation(Solving):
         The declaration it was derived from.
     formulas:
         The kernels, each with its steps, and the sums over units that call them.
+    target:
+        What its solver is written for; see :meth:`with_target`.
     """
 
     model: Model
     formulas: SizedFormulas
+    target: str = "numpy"
 
     @property
     def kernels(self) -> dict[str, Expr]:
@@ -84,13 +87,13 @@ class SizedDerivation(Solving):
 
     @cached_property
     def source(self) -> str:
-        """The generated numpy module, which is also what :meth:`solve` runs."""
-        return render(self.program)
+        """The generated module, which is also what :meth:`solve` runs."""
+        return render(self.program, self.target)
 
     @cached_property
     def module(self) -> ModuleType:
         """The generated module, loaded."""
-        return load_module(self.source)
+        return load_module(self.source, self.target)
 
     slopes_module = None, "sums over units have no derived Jacobian"
     """Derivatives of H, I and T in the overlaps are taken as differences, a pair of right-hand sides for each."""
@@ -221,9 +224,17 @@ class SizedDerivation(Solving):
             )
         return result
 
-    def export(self, path: str | Path, target: str = "numpy") -> Path:
-        """Write the solver as a module that stands alone (numpy and scipy) and return its path."""
-        source = self.source if target == "numpy" else render(self.program, target)
+    def export(self, path: str | Path, target: str | None = None) -> Path:
+        """Write the solver as a module that stands alone and return its path.
+
+        It needs numpy and scipy, and numba for ``target="numba"``; by default it is written for :attr:`target`.
+
+        Raises
+        ------
+        CodegenError
+            As in :meth:`with_target`.
+        """
+        source = self.source if target in (None, self.target) else render(self.program, str(target))
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")
         return destination

@@ -1,0 +1,167 @@
+"""The numba target for sized models: the numpy module's interface, its sums and right-hand side compiled."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import CodegenError
+from ..ir.nodes import Assign, LineIntegral, Program, Statement
+from ..ir.sized import KernelFunction, SizedProgram
+from ..symbols import entry_name
+from . import sized_target
+from .layout import WIDTH, docstring
+from .numba_printer import NumbaPrinter
+from .sized_loops import Pattern, Sums
+from .sized_terms import has_integrals
+from .statements import brackets, line
+
+__all__ = ["context", "written_out"]
+
+_scalar = NumbaPrinter()
+
+
+def context(program: SizedProgram) -> dict[str, Any]:
+    """Everything templates/numpy/sized_module.py.j2 prints, with the parts that templates/numba/ replaces.
+
+    Raises
+    ------
+    CodegenError
+        For a kernel that is integrated numerically by more than a line integral, or with a function numba lacks.
+    """
+    sums = Sums(program)
+    risk, drift = sums.lines("risk"), sums.lines("gradient", "fisher", "trained")
+    integrands: list[dict[str, str]] = []
+    kernels = [_kernel(kernel, integrands) for kernel in program.kernels]
+    arrays, trained = [m.name for m in program.arrays], [m.name for m in program.trained]
+    numbers = [slot.name for slot in program.parameters]
+    fixed, every = [*program.sizes, *arrays, *numbers], [*program.sizes, *arrays, *numbers, *trained]
+    preamble = [f"{name} = float({name})" for name in numbers]
+    preamble += [f"{m.name} = _units({m.name}, {m.size})" for m in program.arrays]
+    return {
+        **sized_target.context(program),
+        "target": "numba",
+        "needs": "numpy, scipy and numba",
+        "imported": "",
+        "uses_special": False,
+        "uses_math": True,
+        "uses_unit_integral": bool(integrands),
+        "integrands": integrands,
+        "kernels": kernels,
+        "sums": [_sum(name, pattern) for pattern, name in sums.patterns.items()],
+        "risk_lines": risk,
+        "drift_lines": drift,
+        "bare_passed": _listed(every),
+        "bare_passed_fixed": _listed(fixed),
+        "fixed_preamble": preamble,
+        "preamble": [*preamble, *(f"{m.name} = _units({m.name}, {m.size})" for m in program.trained)],
+        "theta_lines": [f"{m.name} = theta[{sized_target.part(m)}]" for m in program.trained],
+    }
+
+
+def written_out(program: Program) -> dict[str, Any]:
+    """Raise :class:`CodegenError`: models without sums over units have no numba target yet."""
+    raise CodegenError(
+        f"{program.name} has no sums over units, and the numba target compiles these alone",
+        remedy="use target='numpy', which prints every model",
+    )
+
+
+def _listed(names: list[str]) -> str:
+    return "".join(f", {name}" for name in names)
+
+
+def _kernel(kernel: KernelFunction, integrands: list[dict[str, str]]) -> dict[str, Any]:
+    function = kernel.function
+    body = [text for statement in function.body for text in _statement(statement, kernel, integrands)]
+    options = [*kernel.parameters, *["refine"] * has_integrals(kernel)]
+    value = _scalar(function.outputs[0].entries[0])
+    return {
+        "name": function.name,
+        "arguments": ", ".join([*(symbol.name for symbol in function.inputs), *options]),
+        "docstring": docstring(sized_target.meaning(kernel)),
+        "body": body,
+        "returns": value if len(value) <= WIDTH - 16 else f"({value})",
+    }
+
+
+def _statement(statement: Statement, kernel: KernelFunction, integrands: list[dict[str, str]]) -> list[str]:
+    if isinstance(statement, Assign):
+        return [line(statement.target.name, _scalar(statement.value))]
+    if not isinstance(statement, LineIntegral):
+        raise CodegenError(
+            f"{kernel.function.name} = {sized_target.meaning(kernel)} is integrated over {statement.dimension} "
+            "dimensions, which the numba target cannot compile",
+            remedy="use target='numpy', which prints every model",
+        )
+    name = f"_integrand_{len(integrands) + 1}"
+    variables = [symbol.name for symbol in (statement.variable, *statement.arguments)]
+    integrands.append(
+        {
+            "name": name,
+            "of": kernel.function.name,
+            "variable": variables[0],
+            "arguments": ", ".join([*variables, *kernel.parameters]),
+            "value": _scalar(statement.integrand),
+        }
+    )
+    target, values = statement.target.name, ["u[n]", *map(_scalar, statement.values), *kernel.parameters]
+    nearest = f"_nearest({brackets(map(_scalar, statement.gaps))})" if statement.gaps else "1.0"
+    return [
+        f"u, w = _unit_nodes({nearest}, refine)",
+        f"{target} = 0.0",
+        "for n in range(u.size):",
+        f"    {target} += w[n] * {name}({', '.join(values)})",
+    ]
+
+
+def _sum(name: str, pattern: Pattern) -> dict[str, Any]:
+    """The function that adds up a kernel over some units, for each tuple of the others."""
+    kernel, free = pattern.kernel, pattern.free
+    size = kernel.size
+    extras = [symbol.name for symbol in kernel.function.inputs[size * (size + 1) // 2 :]]
+    options = ["*options"] * bool(kernel.parameters or has_integrals(kernel))
+    pairs = [(a, b) for a in range(size) for b in range(a, size)]
+    names = {(a, b): entry_name("B", a + 1, b + 1) for a, b in pairs}
+    entries = [names[pair] if free[pair[0]] and free[pair[1]] else f"{names[pair]}[k]" for pair in pairs]
+    given = [f"{extra}[{'i' if own else 'first + k'}]" for extra, own in zip(extras, pattern.extras, strict=True)]
+    value = f"{kernel.function.name}({', '.join([*entries, *given, *options])})"
+    if pattern.apart:
+        value = f"{value} if {' and '.join(_differ(*pair) for pair in pattern.apart)} else 0.0"
+    lines = [f"r{k + 1} = free[{_place(free, k)}, i]" for k in range(size) if free[k]]
+    lines += [f"{names[a, b]} = B[r{a + 1}, r{b + 1}]" for a, b in pairs if free[a] and free[b]]
+    mixed = [((a, b) if free[a] else (b, a), names[a, b]) for a, b in pairs if free[a] != free[b]]
+    lines += [f"{entry} = across_{b + 1}[r{a + 1}]" for (a, b), entry in mixed]
+    crossed = sorted({b for (_, b), _ in mixed})
+    indices = ["own", "others"] * bool(pattern.apart)
+    return {
+        "name": name,
+        "arguments": ", ".join(
+            ["B", "free", "summed", "weights", *indices, *extras, *(option.strip("*") for option in options)]
+        ),
+        "docstring": docstring(_meaning(pattern)),
+        "rows": [{"name": f"r{k + 1}", "place": _place(free, k)} for k in range(size) if not free[k]],
+        "over_summed": [
+            {"name": names[a, b], "value": f"B[r{a + 1}, r{b + 1}]"} for a, b in pairs if not free[a] and not free[b]
+        ],
+        "tables": [{"name": f"across_{b + 1}", "row": f"r{b + 1}"} for b in crossed],
+        "over_free": lines,
+        "value": value,
+    }
+
+
+def _meaning(pattern: Pattern) -> str:
+    own = [str(k) for k, free in enumerate(pattern.free, start=1) if free]
+    units = f"; its variables {', '.join(own)} are free" if own else ""
+    apart = ", where units that must differ do" if pattern.apart else ""
+    name = pattern.kernel.function.name
+    return f"Weighted sum of {name} over the summed rows of B for each of the free ones{units}{apart}."
+
+
+def _place(free: tuple[bool, ...], k: int) -> int:
+    """Which row of the free, or of the summed, tuples is that of variable k."""
+    return sum(other == free[k] for other in free[:k])
+
+
+def _differ(first: tuple[bool, int], second: tuple[bool, int]) -> str:
+    one, other = (f"own[{k}, i]" if free else f"others[{k}, first + k]" for free, k in (first, second))
+    return f"{one} != {other}"
