@@ -104,34 +104,46 @@ def plain_rhs(T: Array, K: int, gamma: float) -> Callable[[float, Array], Array]
 
 def against_plain(theory: hd.derive.SizedDerivation) -> None:  # type: ignore[name-defined]
     """The same flow by numpy as one writes it by hand, and scipy's DOP853: ratios at equal tolerances, in one run."""
+    compiled = theory.with_target("numba")
     for K, t in ((2, 1000.0), (8, 100.0)):
         start = hd.start.random(norm=0.5, cosine=0.1, n_student=K, n_teacher=K, rng=1)
         problem = hd.Problem(spectrum=hd.spectrum.identity(), start=start, learning_rate=0.5)
         G = problem.grams(theory.model)[0]
         plain = plain_rhs(G[K:, K:], K, 0.5)
         y = np.concatenate([G[:K, :K].ravel(), G[:K, K:].ravel()])
-        rhs = theory.module.make_rhs([1.0], [1.0], G[None], lambda _: 0.5, K=K, M=K)
         state = theory.module.pack(G[None], K=K, M=K)
-        one, other = (seconds(lambda f=f, z=z: f(0.0, z), 200) for f, z in ((rhs, state), (plain, y)))
+        own = [each.module.make_rhs([1.0], [1.0], G[None], lambda _: 0.5, K=K, M=K) for each in (theory, compiled)]
+        hand, *times = (seconds(lambda f=f, z=z: f(0.0, z), 200) for f, z in ((plain, y), *((f, state) for f in own)))
+        print(
+            f"K = M = {K}: a right-hand side {1e6 * hand:.0f} us by hand, numpy target {hand / times[0]:.1f} times "
+            f"faster, numba target {hand / times[1]:.1f} ({1e9 * times[1] / tuples(K, K):.1f} ns a tuple)"
+        )
         for rtol in (1e-6, 1e-8):
             options = {"rtol": rtol, "atol": 1e-2 * rtol}
-            own = seconds(lambda p=problem, t=t, o=options: theory.solve(p, t=t, **o), 5)
             hand = seconds(lambda f=plain, y=y, t=t, o=options: solve_ivp(f, (0, t), y, method="DOP853", **o), 5)
+            times = [
+                seconds(lambda e=e, p=problem, t=t, o=options: e.solve(p, t=t, **o), 5) for e in (theory, compiled)
+            ]
             print(
-                f"K = M = {K}, to t = {t:g} at rtol {rtol:g}: {own:.3f} s with 201 output times, plain numpy "
-                f"{hand:.3f} s with none: ratio {hand / own:.1f}; of right-hand sides {other / one:.1f}"
+                f"K = M = {K}, to t = {t:g} at rtol {rtol:g}: {hand:.3f} s by hand without output times; with 201 of "
+                f"them numpy target {times[0]:.3f} s, {hand / times[0]:.1f} times faster, numba target "
+                f"{times[1]:.3f} s, {hand / times[1]:.1f} times"
             )
 
 
 def widest(theory: hd.derive.SizedDerivation) -> None:  # type: ignore[name-defined]
     K, B = 64, overlaps(128)
-    start = time.perf_counter()
-    theory.module.gradient(B, K=K, M=K)
-    took = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(
-        f"erf, K = M = 64: {took:.2f} s, {1e9 * took / tuples(K, K):.0f} ns a tuple, peak of the process {peak:.2f} GiB"
-    )
+    compiled = theory.with_target("numba")
+    compiled.module.gradient(overlaps(4), K=2, M=2)
+    for target, each in (("numba", compiled), ("numpy", theory)):
+        start = time.perf_counter()
+        each.module.gradient(B, K=K, M=K)
+        took = time.perf_counter() - start
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        each_tuple = 1e9 * took / tuples(K, K)
+        print(
+            f"erf, K = M = 64, {target}: {took:.2f} s, {each_tuple:.1f} ns a tuple, peak of the process {peak:.2f} GiB"
+        )
 
 
 def softmax() -> None:
