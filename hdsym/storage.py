@@ -6,6 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +63,12 @@ def _decode(value: Any) -> Any:
 
 def versions() -> dict[str, str]:
     """Versions that a result depends on, without importing anything."""
+    return dict(_versions())
+
+
+@cache
+def _versions() -> dict[str, str]:
+    """Read once: parsing metadata takes as long as a small solution."""
     import platform
     from importlib import metadata
 
