@@ -159,14 +159,24 @@ def stiff(rate: Any = 0.3) -> hd.Problem:
 
 def test_automatic_choice_changes_where_stability_holds_steps_back() -> None:
     problem = stiff()
-    path = LEAST_SQUARES.solve(problem, t=200.0, rtol=1e-6, atol=1e-12)
+    path = LEAST_SQUARES.solve(problem, t=100.0, rtol=1e-6, atol=1e-12)
     solver = path.attrs["solver"]
-    explicit = LEAST_SQUARES.solve(problem, t=200.0, rtol=1e-6, atol=1e-12, method="explicit")
+    explicit = LEAST_SQUARES.solve(problem, t=100.0, rtol=1e-6, atol=1e-12, method="explicit")
     assert [entry.split()[0] for entry in solver["used"]] == ["DOP853", "exponential"]
     assert "stability" in solver["used"][1]
     assert solver["rhs_evaluations"] < explicit.attrs["solver"]["rhs_evaluations"] / 20
-    exact = LEAST_SQUARES.solve(problem, t=200.0, rtol=1e-9, atol=1e-15, method="Radau")
+    exact = LEAST_SQUARES.solve(problem, t=100.0, rtol=1e-9, atol=1e-15, method="Radau")
     np.testing.assert_allclose(path.risk.values, exact.risk.values, rtol=3e-5)
+
+
+@pytest.mark.parametrize(("levels", "name"), [(40, "exponential"), (2000, "RODAS")])
+def test_automatic_choice_is_by_the_number_of_modes(levels: int, name: str) -> None:
+    """An exponential step takes fewer right-hand sides, but its linear algebra grows with the modes."""
+    problem = hd.Problem(hd.spectrum.power_law(1.0, d=levels), hd.start.power(0.0), 0.3)
+    path = LEAST_SQUARES.solve(problem, t_eval=[0.0, 300.0], rtol=1e-4, modes="full")
+    solver = path.attrs["solver"]
+    assert [entry.split()[0] for entry in solver["used"]] == ["DOP853", name]
+    assert solver["rhs_evaluations"] < 1000
 
 
 def test_automatic_choice_stays_explicit_where_nothing_is_stiff() -> None:
