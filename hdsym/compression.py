@@ -159,8 +159,7 @@ def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float
     """
     l = run.model.n_student
     if path is None:
-        grams, theta = run._split(run._start())
-        overlaps = run._overlaps(grams)[None]
+        overlaps, theta = run._overlaps(run.grams)[None], run.start_scalars
         if l == run.model.n_teacher:
             overlaps = np.concatenate([overlaps, run._at_target(overlaps)])
         trained = None if theta is None else np.repeat(theta[None], len(overlaps), axis=0)

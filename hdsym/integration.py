@@ -75,6 +75,11 @@ class Run(Linearised):
         )
         return result
 
+    @property
+    def start_scalars(self) -> NDArray[np.float64] | None:
+        """Trained scalars at t = 0, if there are any."""
+        return None
+
     def _start(self) -> NDArray[np.float64]:
         """The state at t = 0."""
         return self.packed(self.grams)

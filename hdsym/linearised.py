@@ -79,9 +79,14 @@ class Linearised(Averages, ABC):
         return found
 
     @property
+    def variables(self) -> int:
+        """Number of overlaps that evolve, and of trained scalars: columns of the Jacobian beside its blocks."""
+        return len(self._pairs) + len(self._trained_rates)
+
+    @property
     def slopes_cost(self) -> int:
         """Right-hand sides that one Jacobian costs, about."""
-        return 2 if self._slopes_module[0] is not None else 2 * (len(self._pairs) + len(self._trained_rates))
+        return 2 if self._slopes_module[0] is not None else 2 * self.variables
 
     def linearise(self, time: float, y: Float) -> Jacobian:
         """The Jacobian at a time and a packed state, exact up to rounding or the error of central differences, 1e-10.

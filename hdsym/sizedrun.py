@@ -74,6 +74,10 @@ class SizedRun(Run):
         )
         return result
 
+    @property
+    def start_scalars(self) -> NDArray[np.float64] | None:
+        return self.theta if self.slices else None
+
     def _start(self) -> NDArray[np.float64]:
         return self.packed(self.grams, self.theta)
 

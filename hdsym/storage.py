@@ -68,7 +68,7 @@ def versions() -> dict[str, str]:
 
 @cache
 def _versions() -> dict[str, str]:
-    """Read once: it takes milliseconds, as long as a solution of a small model."""
+    """Read once: parsing metadata takes as long as a small solution."""
     import platform
     from importlib import metadata
 

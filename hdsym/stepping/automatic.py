@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.integrate import DOP853, DenseOutput, OdeSolver
 
 from .exponential import Exponential
+from .onestep import LinearisedStep
 from .rosenbrock import Rodas
 
 if TYPE_CHECKING:
@@ -23,20 +25,46 @@ _LIMIT = 3.0
 """Step times fastest rate beyond which stability holds the explicit method's steps back; it is unstable beyond 6."""
 _IN_A_ROW = 8
 """Steps in which that has to be seen."""
-_STEPS = 3.2
-"""A method of order four takes about this times rtol^(-1/4) steps once the transient is over, however stiff it is."""
-_OVERHEAD = 18
-"""What linear algebra costs in such a step, in right-hand sides that are cheap."""
 _LEAST_SLOPES = 2
 """Right-hand sides that the slopes cost at best. What they do cost takes deriving them: not before it matters."""
-_SMALL = 2000
-"""Entries of the state up to which the exponential method's larger steps cost less than RODAS's many."""
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What a method for stiff equations costs; the unit is a right-hand side of 60 microseconds for few entries.
+
+    Generated right-hand sides take 25 (polynomials) to 300 (quadrature, committees) and grow with the entries too, by
+    one in 6000. All numbers are measured, on power laws (benchmarks/stiff.py prints them): the methods take about
+    `steps` times rtol^(-1/order) steps once the transient is over, however stiff it is; a step is `stages` right-hand
+    sides, a Jacobian, and linear algebra that costs `once`, and one more for `each` entries times columns of the
+    Jacobian.
+    """
+
+    kind: type[LinearisedStep]
+    name: str
+    steps: float
+    order: int
+    stages: int
+    once: float
+    each: float
+
+    def cost(self, size: int, columns: int, rtol: float, slopes: int) -> float:
+        """Of a whole solution, where a Jacobian costs `slopes` right-hand sides."""
+        algebra = (self.once + size * columns / self.each) / (1.0 + size / 6000.0)
+        result: float = self.steps * rtol ** (-1.0 / self.order) * (self.stages + slopes + algebra)
+        return result
+
+
+_OFFERS = (
+    _Offer(Exponential, "exponential", steps=3.3, order=5, stages=4, once=16.0, each=30.0),
+    _Offer(Rodas, "RODAS", steps=5.0, order=4, stages=6, once=10.0, each=600.0),
+)
 
 
 class Automatic(OdeSolver):  # type: ignore[misc]  # scipy has no types
     """DOP853 until its steps are held back by stability and many are still to come, then a method for stiff equations.
 
-    That is :class:`Exponential` for few modes and :class:`Rodas` for many.
+    That is :class:`Exponential` or :class:`Rodas`, whichever costs less by the numbers of modes and of overlaps.
 
     A step is taken to be held back where its length times the fastest rate of a single mode, which is known from the
     gradient matrix, is above 3 in eight steps one after the other. What was done when, and why, is kept in `history`.
@@ -96,19 +124,24 @@ class Automatic(OdeSolver):  # type: ignore[misc]  # scipy has no types
         self._held = self._held + 1 if pace > _LIMIT else 0
         if self._held < _IN_A_ROW or not self._worth(left, self._run.slopes_cost):
             return
-        kind, name = (Exponential, "exponential") if self.n <= _SMALL else (Rodas, "RODAS")
+        offer = self._cheapest(self._run.slopes_cost)
         reason = f"stability holds steps back (length times fastest rate {pace:.1f}), {left:.0f} of them to come"
-        self._history.append((float(self.t), name, reason))
+        self._history.append((float(self.t), offer.name, reason))
         self._explicit, self._spent, output = False, (self.nfev, self.njev, self.nlu), self._inner.dense_output()
         self._output = lambda: output
-        self._inner = kind(
+        self._inner = offer.kind(
             self._fun, self.t, self.y, self.t_bound, first_step=step, **self._tolerances, **self._run.structure()
         )
 
-    def _worth(self, left: float, slopes_cost: int) -> bool:
+    def _worth(self, left: float, slopes: int) -> bool:
         """Whether as many explicit steps cost more than stiff ones, with a Jacobian of that many right-hand sides."""
-        stiff: float = _STEPS * self._tolerances["rtol"] ** -0.25 * (6.0 + _OVERHEAD + slopes_cost)
-        return 12.0 * left >= stiff
+        return 12.0 * left >= self._cost(self._cheapest(slopes), slopes)
+
+    def _cheapest(self, slopes: int) -> _Offer:
+        return min(_OFFERS, key=lambda offer: self._cost(offer, slopes))
+
+    def _cost(self, offer: _Offer, slopes: int) -> float:
+        return offer.cost(self.n, self._run.variables, self._tolerances["rtol"], slopes)
 
     def _dense_output_impl(self) -> DenseOutput:
         return self._output()

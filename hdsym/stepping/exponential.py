@@ -1,13 +1,13 @@
-r"""An exponential Rosenbrock method of order four: what is linear in a step is solved exactly.
+r"""An exponential Rosenbrock method of order five: what is linear in a step is solved exactly.
 
-With J the Jacobian at (t_n, u_n), F the right-hand side, v = dF/dt and g(t, u) = F - J u - v t:
+With J the Jacobian at (t_n, u_n), F the right-hand side, v = dF/dt, g(t, u) = F(t, u) - J u - v t, the nodes c_2 = 1/4,
+c_3 = 1/2, c_4 = 9/10 and D_i = g(t_n + c_i h, U_i) - g(t_n, u_n):
 
-    U_2 = u_n + h/2 phi_1(hJ/2) F + (h/2)^2 phi_2(hJ/2) v,         D_2 = g(t_n + h/2, U_2) - g(t_n, u_n)
-    U_3 = u_n + h phi_1(hJ) (F + D_2) + h^2 phi_2(hJ) v,           D_3 = g(t_n + h, U_3) - g(t_n, u_n)
-    u_n+1 = u_n + h phi_1(hJ) F + h^2 phi_2(hJ) v + h [(16 phi_3 - 48 phi_4) D_2 + (12 phi_4 - 2 phi_3) D_3](hJ)
+    L(h) = h phi_1(hJ) F + h^2 phi_2(hJ) v,
+    U_2 = u_n + L(c_2 h),    U_i = u_n + L(c_i h) + 2 (c_i^3 / c_2^2) h phi_3(c_i hJ) D_2,   i = 3, 4,
+    u_n+1 = u_n + L(h) + h phi_3(hJ) (18 D_3 - 250/81 D_4) + h phi_4(hJ) (500/27 D_4 - 60 D_3).
 
-The functions of J are contour integrals, phi_k(hJ) v = (1 / 2 pi i) int e^z z^-k (z - hJ)^-1 v dz, by the trapezoidal
-rule on Talbot's contour: every node is one shifted system, which the structure of J makes cheap.
+The last line integrates the polynomial s^2, s^3 through D_3 and D_4; the embedded method does with D_2 and D_4.
 """
 
 from __future__ import annotations
@@ -21,90 +21,65 @@ from scipy.integrate import DenseOutput
 from .jacobian import Jacobian
 from .layout import Layout
 from .onestep import LinearisedStep
+from .phi import Phi
 
-__all__ = ["Exponential", "phi"]
+__all__ = ["Exponential"]
 
 Float = NDArray[np.float64]
-Complex = NDArray[np.complex128]
 
-_NODES = 24
-"""Nodes of the contour, half of them complex conjugates: the error is 3.89^-24 = 7e-15 for decaying modes."""
-
-
-def _contour() -> tuple[Complex, Complex]:
-    """Nodes z and weights such that f(A) = 2 Re sum w f(z) (z - A)^-1 for f = e^z times a power of z.
-
-    L. N. Trefethen, J. A. C. Weideman, T. Schmelzer, BIT 46 (2006), z = N (0.5071 a cot(0.6407 a) - 0.6122 + 0.2645i a)
-    """
-    a = np.pi * np.arange(1, _NODES, 2) / _NODES
-    b = 0.6407 * a
-    z = _NODES * (0.5071 * a / np.tan(b) - 0.6122 + 0.2645j * a)
-    slope = _NODES * (0.5071 / np.tan(b) - 0.5071 * b / np.sin(b) ** 2 + 0.2645j)
-    return z, slope / (1j * _NODES)
+_C = np.array([0.25, 0.5, 0.9, 1.0])
+"""Nodes, and the end."""
 
 
-_Z, _WEIGHTS = _contour()
+def _weights(a: float, b: float) -> Float:
+    """(2, 2): phi_3 and phi_4 have these multiples of D at the nodes a and b: sum b c^2 = 2 phi_3, b c^3 = 6 phi_4."""
+    return np.linalg.solve(np.array([[a**2, b**2], [a**3, b**3]]), np.diag([2.0, 6.0])).T
+
+
+_LAST, _EMBEDDED = _weights(_C[1], _C[2]), _weights(_C[0], _C[2])
+_INNER = 2.0 * _C**3 / _C[0] ** 2
+
 _TOGETHER = 16
 """Output times that are worked out at once."""
-_CROSSING = _NODES * (0.5071 / 0.6407 - 0.6122)
-"""Where the contour crosses the real axis: eigenvalues beyond are outside."""
-
-
-def phi(jacobian: Jacobian, steps: Float, vectors: Float, orders: tuple[int, ...]) -> Float:
-    """phi_k(hJ) v for every step h, vector and order: shape (steps, orders, vectors, size).
-
-    phi_0 = exp, phi_k(z) = (phi_k-1(z) - 1 / (k-1)!) / z. NaN for steps so long that a growing mode is not enclosed.
-    """
-    shifts = (_Z / steps[:, None]).reshape(-1)
-    factors = jacobian.factor(shifts)
-    found = factors.solve(vectors).reshape((steps.size, _Z.size, vectors.size))
-    powers = np.array([_WEIGHTS * np.exp(_Z) * _Z ** -float(k) for k in orders])
-    values: Float = (powers @ found).real.reshape((steps.size, len(orders), *vectors.shape))
-    values *= 2.0 / steps[:, None, None, None]
-    determinant = np.linalg.det(factors.small.reshape((steps.size, _Z.size, *factors.small.shape[1:]))[:, 0])
-    outside = (determinant.real <= 0.0) | (jacobian.growth * steps > 0.5 * _CROSSING)
-    values[outside] = np.nan
-    return values
 
 
 class Exponential(LinearisedStep):
-    """exprb43 of Hochbruck, Ostermann and Schweitzer: order 4, also for stiff problems; embedded is one of order 3.
+    """pexprb54s4 of Luan and Ostermann: order 5, also for stiff problems; embedded is a method of order 4.
 
-    A step takes three right-hand sides and one Jacobian; equations that are linear given constant overlaps, and
+    A step takes four right-hand sides and one Jacobian; equations that are linear given constant overlaps, and
     linearised around them otherwise, are solved exactly however stiff the spectrum is. Output between steps integrates
     the same polynomial in the non-linear part.
 
     References
     ----------
-    M. Hochbruck, A. Ostermann, J. Schweitzer, SIAM J. Numer. Anal. 47 (2009).
+    V. T. Luan, A. Ostermann, Parallel exponential Rosenbrock methods, Comput. Math. Appl. 71 (2016).
     """
 
-    error_order = 4
+    error_order = 5
 
     def _attempt(self, h: float) -> tuple[Float, Float]:
         assert self.slope is not None  # the step has just linearised
-        J, rows = self.slope, self.layout.to_rows
-        drift = self.time_slope(h)
-        F, v = rows(self.f), rows(drift)
-        base = np.stack([F, v])
-        half = phi(J, np.array([0.5 * h]), base, (1, 2))[0]
-        D2 = self._remainder(0.5 * h, 0.5 * h * half[0, 0] + (0.5 * h) ** 2 * half[1, 1], F, v)
-        whole = phi(J, np.array([h]), np.stack([F, v, D2]), (1, 2, 3, 4))[0]
-        linear = h * whole[0, 0] + h**2 * whole[1, 1]
-        D3 = self._remainder(h, linear + h * whole[0, 2], F, v)
-        last = phi(J, np.array([h]), D3[None], (3, 4))[0]
-        third = h * (16.0 * whole[2, 2] - 2.0 * last[0, 0])
-        fourth = h * (12.0 * last[1, 0] - 48.0 * whole[3, 2])
-        self._pieces = np.stack([F, v, 16.0 * D2 - 2.0 * D3, 12.0 * D3 - 48.0 * D2])
+        phi = Phi(self.slope, h * _C)
+        base = self.layout.to_rows(self.f if self.autonomous else np.stack([self.f, self.time_slope(h)]))
+        base = base.reshape((-1, base.shape[-1]))
+        whole = phi(base, (1, 2)[: len(base)])
+        linear = np.einsum("ck,ckks->cs", (_C[:, None] * h) ** np.arange(1, len(base) + 1), whole)
+        D2 = self._remainder(0, h, linear[0], base)
+        inner = h * phi(D2[None], (3,), 1)[:-1, 0, 0]
+        D3, D4 = (self._remainder(k, h, linear[k] + _INNER[k] * inner[k - 1], base) for k in (1, 2))
+        last, embedded = _LAST @ np.stack([D3, D4]), _EMBEDDED @ np.stack([D2, D4])
+        found = phi(np.stack([*last, *(last - embedded)]), (3, 4), 3)[0]
+        self._pieces = np.concatenate([base, last])
         pack = self.layout.to_packed
-        return self.y + pack(linear + third + fourth), pack(fourth)
+        return self.y + pack(linear[3] + h * (found[0, 0] + found[1, 1])), pack(h * (found[0, 2] + found[1, 3]))
 
-    def _remainder(self, h: float, change: Float, F: Float, v: Float) -> Float:
-        """g(t + h, u + change) - g(t, u): what the linearisation leaves."""
+    def _remainder(self, node: int, h: float, change: Float, base: Float) -> Float:
+        """G at a node minus g(t, u): what the linearisation leaves of a change of the state."""
         assert self.slope is not None  # as above
-        f = self.fun(self.t + h, self.y + self.layout.to_packed(change))
-        result: Float = self.layout.to_rows(f) - F - self.slope.apply(change) - h * v
-        return result
+        step = _C[node] * h
+        f = self.fun(self.t + step, self.y + self.layout.to_packed(change))
+        result: Float = self.layout.to_rows(f) - self.slope.apply(change) - base[0]
+        return result - step * base[1] if len(base) > 1 else result
 
     def _accept(self, h: float, new: Float) -> None:
         assert self.slope is not None  # as above
@@ -115,7 +90,7 @@ class Exponential(LinearisedStep):
 
 
 class _Within(DenseOutput):  # type: ignore[misc]  # scipy has no types
-    """The solution within a step, by the same formulas: s h phi_1(s h J) F + ... with s^2, s^3 for the remainder."""
+    """The solution within a step, by the same formulas: s h phi_1(s h J) F + ... with s^3, s^4 for the remainder."""
 
     def __init__(
         self, t_old: float, t: float, start: Float, end: Float, slope: Jacobian, layout: Layout, pieces: Float
@@ -135,8 +110,11 @@ class _Within(DenseOutput):  # type: ignore[misc]  # scipy has no types
         return found[0] if times.ndim == 0 else found.T
 
     def _change(self, h: Float, span: float) -> Float:
-        values = phi(self._slope, h, self._pieces, (1, 2, 3, 4))
         s = h / span
-        factors = np.stack([h, h**2, span * s**3, span * s**4])
-        result: Float = np.einsum("kh,hkks->hs", factors, values)
+        powers = np.stack([h, h**2, span * s**3, span * s**4])
+        if len(self._pieces) == 3:  # the equations do not depend on time: no v
+            powers = powers[[0, 2, 3]]
+        orders = (1, 3, 4) if len(powers) == 3 else (1, 2, 3, 4)
+        values = Phi(self._slope, h)(self._pieces, orders)
+        result: Float = np.einsum("kh,hkks->hs", powers, values)
         return result

@@ -13,6 +13,7 @@ d_a + d_b on that of Q's: a shifted system takes divisions, and a small dense sy
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -66,11 +67,15 @@ class Jacobian:
     gradient: Float
     slopes: tuple[Float, Float, Float]
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, int, int]:
         """(modes, students, n)."""
         n, students = self.gradient.shape
         return self.lam.size, students, n
+
+    @cached_property
+    def _rows(self) -> int:
+        return math.prod(self.shape)
 
     @cached_property
     def basis(self) -> Float:
@@ -135,9 +140,12 @@ class Jacobian:
         """What solves (shift - J) x = v for each of the shifts (s,), which may be complex."""
         count, size = self.columns.shape
         per = max(1, _CHUNK // max(1, count * size))
-        parts = [self._read(self._own(part, self.columns)) for part in np.split(shifts, range(per, len(shifts), per))]
+        pulled, parts = None, []
+        for part in np.split(shifts, range(per, len(shifts), per)):
+            pulled = self._own(part, self.columns)
+            parts.append(self._read(pulled))
         small = np.eye(count) - np.concatenate(parts).swapaxes(-1, -2)
-        return Factors(self, shifts, small)
+        return Factors(self, shifts, small, pulled if len(parts) == 1 else None)
 
     def _own(self, shifts: Array, v: Array) -> Array:
         """(shift - L)^-1 v for the block-diagonal part, in the eigenbasis: (s, k, size); v may lack the axis s."""
@@ -198,7 +206,7 @@ class Jacobian:
         return turned
 
     def _parts(self, v: Array) -> tuple[Array, Array]:
-        size = int(np.prod(self.shape))
+        size = self._rows
         return v[..., :size].reshape((*v.shape[:-1], *self.shape)), v[..., size:]
 
     def _joined(self, rows: Array, scalars: Array) -> Array:
@@ -216,23 +224,36 @@ class Factors:
         J, and the shifts, shape (s,).
     small:
         The dense matrices of Woodbury's identity, shape (s, c, c).
+    pulled:
+        (shift - L)^-1 applied to the columns of the Jacobian, (s, c, size); ``None`` where that is large.
     """
 
     jacobian: Jacobian
     shifts: Array
     small: Array
+    pulled: Array | None
+
+    def __getitem__(self, chosen: slice) -> Factors:
+        """Those of some of the shifts."""
+        pulled = None if self.pulled is None else self.pulled[chosen]
+        return Factors(self.jacobian, self.shifts[chosen], self.small[chosen], pulled)
 
     def solve(self, v: Array) -> Array:
         """Solutions x of (shift - J) x = v: shape (s, k, size), from vectors (k, size)."""
         J = self.jacobian
         per = max(1, _CHUNK // max(1, v.size))
-        blocks = [slice(start, start + per) for start in range(0, len(self.shifts), per)]
         turned = J._joined(J._turned(J._parts(v)[0]), J._parts(v)[1])
-        return np.concatenate([self._block(turned, block) for block in blocks])
+        starts = range(0, len(self.shifts), per)
+        found = [self[start : start + per]._solve(turned) for start in starts]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
-    def _block(self, v: Array, block: slice) -> Array:
-        J, shifts = self.jacobian, self.shifts[block]
-        known = J._read(J._own(shifts, v))
-        change = np.linalg.solve(self.small[block], known.swapaxes(-1, -2)).swapaxes(-1, -2)
-        rows, scalars = J._parts(J._own(shifts, v + J.along(change)))
+    def _solve(self, v: Array) -> Array:
+        J = self.jacobian
+        alone = J._own(self.shifts, v)
+        change = np.linalg.solve(self.small, J._read(alone).swapaxes(-1, -2)).swapaxes(-1, -2)
+        if self.pulled is not None:
+            alone += change @ self.pulled
+        else:
+            alone = J._own(self.shifts, v + J.along(change))
+        rows, scalars = J._parts(alone)
         return J._joined(J._turned(rows, back=True), scalars)
