@@ -16,6 +16,7 @@ J. Sci. Comput. 18 (1997).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, Protocol
@@ -45,6 +46,8 @@ _PER_TIME = {"exponential": 25.0, "euler": 100.0}
 """Steps in the time in which a mode falls by a factor e; Euler's has to resolve the fastest one."""
 _STEPS = 200
 """Least number of steps up to the horizon."""
+_TOGETHER = 4096
+"""Normals that are drawn at once."""
 _WORK = 40_000
 """A step costs at least as much as so many draws: it is made in Python."""
 
@@ -91,22 +94,22 @@ class Homogenized:
         self.drift, self.levels, self.equation, self.module = drift, levels, equation, _kernels()
         self.X, self.S, self.lam = _columns(levels)
         self.theta = theta.copy()
-        self.moved, self.Z = np.empty_like(self.X), np.empty_like(self.X)
-        self.work = np.empty((2 * len(self.X), len(self.X)))
+        self.moved, self.work = np.empty_like(self.X), np.empty((2 * len(self.X), len(self.X)))
+        self.Z = np.empty((int(np.clip(_TOGETHER // self.X.size, 1, 64)), *self.X.shape))
         self.B = levels.overlaps(levels.X, levels.A)[0]
         self.now = self._evaluate(self.theta)
         self.fisher = None if self.now is None else self.now[1]
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
-        if self.now is not None and not gamma.size:  # compiles
-            self._draw(rng)
-            self._move(self.now[0], self.now[1], 0.0)
-            self.module.fold(self.levels.shared.size, self.work, self.moved)
+        if self.now is not None and not gamma.size:
+            self._compile(rng, self.now[0], self.now[1])
         with np.errstate(all="ignore"):
-            for k in range(gamma.size):
-                self._draw(rng)
-                if not self._step(float(gamma[k]), rates[k]):
-                    return k
+            for first in range(0, gamma.size, len(self.Z)):
+                count = min(len(self.Z), gamma.size - first)
+                self._draw(rng, self.Z[:count])
+                for k in range(count):
+                    if not self._step(self.Z[k], float(gamma[first + k]), rates[first + k]):
+                        return first + k
         return -1
 
     def observe(self) -> Observation:
@@ -115,38 +118,50 @@ class Homogenized:
         factors = self.X[:, E:].T.reshape(m, 2 * l, l)
         return Observation(*levels.overlaps(self.X[:, :E], factors), self.theta.copy())
 
-    def _step(self, gamma: float, rates: Float) -> bool:
+    def _step(self, Z: Float, gamma: float, rates: Float) -> bool:
         if self.now is None:
             return False
         H, fisher, T = self.now
-        self._move(H, fisher, gamma)
-        theta = self.theta - self.equation.tau * rates * T
+        self._move(Z, H, fisher, gamma)
+        theta = self._slid(rates, T)
         self.now = self._evaluate(theta)
         if self.now is None:
             return False
         if not self.equation.euler:
             assert self.fisher is not None  # as it was when H was first found
-            self._move(0.5 * (H + self.now[0]), 1.5 * fisher - 0.5 * self.fisher, gamma)
-            theta = self.theta - self.equation.tau * rates * (0.5 * (T + self.now[2]))
+            self._move(Z, 0.5 * (H + self.now[0]), 1.5 * fisher - 0.5 * self.fisher, gamma)
+            theta = self._slid(rates, 0.5 * (T + self.now[2]))
             self.fisher = fisher
-        self.module.fold(self.levels.shared.size, self.work, self.moved)
+        self._fold()
         self.X, self.moved, self.theta = self.moved, self.X, theta
         return True
 
-    def _draw(self, rng: np.random.Generator) -> None:
-        self.module.draw(rng, self.levels.freedom, self.work, self.Z)
+    def _compile(self, rng: np.random.Generator, H: Float, fisher: Float) -> None:
+        """Call every kernel once; nothing moves."""
+        self._draw(rng, self.Z[:1])
+        self._move(self.Z[0], H, fisher, 0.0)
+        self._fold()
 
-    def _move(self, H: Float, fisher: Float, gamma: float) -> None:
-        kept = (self.X, self.S, self.lam, self.Z)
+    def _draw(self, rng: np.random.Generator, Z: Float) -> None:
+        self.module.draw(rng, self.levels.freedom, self.work, Z)
+
+    def _move(self, Z: Float, H: Float, fisher: Float, gamma: float) -> None:
         coefficients = *_decomposed(H, fisher), *self.equation.arguments(gamma)
-        self.module.move(*kept, *coefficients, self.moved, self.B)
+        self.module.move(self.X, self.S, self.lam, Z, *coefficients, self.moved, self.B)
+
+    def _fold(self) -> None:
+        self.module.fold(self.levels.shared.size, self.work, self.moved)
+
+    def _slid(self, rates: Float, T: Float) -> Float:
+        """Trained scalars after the step."""
+        return self.theta - self.equation.tau * rates * T if T.size else self.theta
 
     def _evaluate(self, theta: Float) -> tuple[Float, ...] | None:
         """H, I and T at the overlaps of the last move; ``None`` where they, or the overlaps, are not finite."""
-        if not (np.all(np.abs(self.B) <= BOUND) and self.drift.exists(self.B)):
+        if not (np.abs(self.B).max() <= BOUND and self.drift.exists(self.B)):  # not so for NaN either
             return None
         found = self.drift(self.B, theta)
-        return found if all(np.all(np.isfinite(part)) for part in found) else None
+        return found if all(math.isfinite(part.sum()) for part in found) else None
 
 
 def _columns(levels: Levels) -> tuple[Float, Float, Float]:
