@@ -30,7 +30,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .results import Ensemble, Trajectory, load
     from .scaling import DimensionScaling
     from .schedule import LearningRate
-    from .simulate import simulate
+    from .simulation import simulate
     from .spectrum import Spectrum
     from .symbols import Trained, label, noise, parameter, size, student, t, teacher
     from .userfunction import function
@@ -77,7 +77,7 @@ _NAMES = {
     "parameter": "symbols",
     "relu": "functions",
     "sigmoid": "functions",
-    "simulate": "simulate",
+    "simulate": "simulation",
     "size": "symbols",
     "softplus": "functions",
     "student": "symbols",

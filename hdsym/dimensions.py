@@ -87,7 +87,7 @@ def compare_dimensions(
     DimensionScaling
     """
     from .derive import derive
-    from .simulate import simulate
+    from .simulation import simulate
 
     wanted = sorted({checks.dimension(d) for d in dims})
     _check(wanted, statistic, confidence)
@@ -101,7 +101,14 @@ def compare_dimensions(
         horizon = posed.horizon if t is None else t
         times = np.linspace(0.0, horizon, _RECORD + 1) if t_eval is None else t_eval
         ensemble = simulate(
-            model, posed, runs=runs, t_eval=times, rng=seed, method=method, workers=workers, progress=progress
+            theory if method == "homogenized" else model,
+            posed,
+            runs=runs,
+            t_eval=times,
+            rng=seed,
+            method=method,
+            workers=workers,
+            progress=progress,
         )
         path = theory.solve(posed, t_eval=ensemble.time.values)
         gap = gaps(path, ensemble, (statistic,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from .averages import Averages
 from .differences import central_slopes
+from .drift import Drift
 
 if TYPE_CHECKING:
     from .stepping.jacobian import Jacobian
@@ -133,17 +134,23 @@ class Linearised(Averages, ABC):
         """H (n, l) at one matrix of overlaps."""
         return self._quantity("gradient", B, None, 1)
 
-    def _drift(self, B: Float, theta: Float) -> tuple[Float, ...]:
-        """H (n, l), I (l, l) and T (scalars,) at one matrix of overlaps."""
-        H, F = (self._quantity(name, B, None, 1) for name in ("gradient", "fisher"))
-        return H, F, np.zeros(0)
+    @cached_property
+    def drift(self) -> Drift:
+        """H, I and T at one matrix of overlaps."""
+        n = self.model.n_student + self.model.n_teacher
+        conditions = self.theory.program.conditions is not None
+        return Drift(self.theory.source, self.parameters, (n, self.model.n_student), self._trained_parts, conditions)
+
+    @property
+    def _trained_parts(self) -> Mapping[str, slice] | None:
+        return None
 
     def _slopes(self, B: Float, theta: Float) -> tuple[Float, Float, Float]:
         module = self._slopes_module[0]
         if module is not None:
             dH, dI = module.slopes(B, **self.parameters)
             return dH, dI, np.zeros((0, dH.shape[-1]))
-        dH, dI, dT = central_slopes(self._drift, B, theta, self._pairs)
+        dH, dI, dT = central_slopes(self.drift, B, theta, self._pairs)
         return dH, dI, dT
 
     @abstractmethod

@@ -103,7 +103,7 @@ class _Resolvent(Run):
         def rhs(t: float, y: Float) -> Float:
             S, theta = self._parts(y)
             B, gram = self._integrals(S, self.contour)
-            drift, fisher, slope = self._drift(B, theta)
+            drift, fisher, slope = self.drift(B, theta)
             H = np.pad(drift, [(0, 0), (0, n - students)])
             F = np.pad(fisher, [(0, n - students), (0, n - students)])
             gamma = rate(t)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -97,21 +97,12 @@ class SizedRun(Run):
         students, n = self.model.n_student, self.grams.shape[-1]
         return Layout.of_rows(self.lam.size, students, n, len(self._trained_rates))
 
+    @property
+    def _trained_parts(self) -> Mapping[str, slice]:
+        return self.slices
+
     def _gradient(self, B: NDArray[np.float64], theta: NDArray[np.float64]) -> NDArray[np.float64]:
-        return self._drift(B, theta)[0]
-
-    def _drift(self, B: NDArray[np.float64], theta: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        if not self.slices:
-            return (*self._weighed_drift(B), np.zeros(0))
-        states = {name: theta[part] for name, part in self.slices.items()}
-        found: tuple[NDArray[np.float64], ...] = self.module._drift_of(**self.parameters, **states)(B)
-        return found
-
-    @cached_property
-    def _weighed_drift(self) -> Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], ...]]:
-        """H and I of overlaps; without trained scalars weights and coefficients are worked out once."""
-        made: Callable[..., tuple[NDArray[np.float64], ...]] = self.module._drift_of(**self.parameters)
-        return made
+        return self.drift(B, theta)[0]
 
     def _quantity(
         self, name: str, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .compression import solve_modes
+from .drift import Drift
 from .errors import DeclarationError
 from .integration import Run, State
 from .ir.sized import SizedProgram
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from .results import Trajectory
     from .stepping.jacobian import Jacobian
 
-__all__ = ["METHODS", "State", "jacobian", "output_times", "solve"]
+__all__ = ["METHODS", "State", "drift", "jacobian", "output_times", "solve"]
 
 _POINTS = 201
 """Output times when only a horizon is given."""
@@ -139,6 +140,15 @@ def jacobian(
         if like is not None and array.shape != like.shape:
             raise DeclarationError(f"the state has shape {array.shape}", remedy=f"it is {like.shape} here")
     return run.linearise(t, run.packed(*given))
+
+
+def drift(theory: Derivation | SizedDerivation, problem: Problem) -> Drift:
+    """H = Dh[:, :l], I(B) and T = E[d_theta f] of `problem` as a function of overlaps and trained scalars.
+
+    ``drift(B, theta)`` takes (n, n) and (scalars,) and gives (n, l), (l, l) and (scalars,): what a step of SGD does to
+    the weights, in the mean and in its square.
+    """
+    return _run(theory, problem).drift
 
 
 def _run(

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 if TYPE_CHECKING:
     from ..contour import Ellipse
+    from ..drift import Drift
     from ..problem import Problem
     from ..results import Trajectory
     from ..stepping.jacobian import Jacobian
@@ -84,3 +85,10 @@ class Solving:
 
         theory: Any = self  # as above
         return jacobian(theory, problem, t, grams, trained)
+
+    def drift(self, problem: Problem) -> Drift:
+        """Gradient and Fisher matrix, and slopes of trained scalars, of B and theta; see :func:`hdsym.solve.drift`."""
+        from ..solve import drift
+
+        theory: Any = self  # as above
+        return drift(theory, problem)

@@ -12,15 +12,15 @@ from .. import checks, modelstatistics
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
-from . import ensemble, methods, risk, streams
+from . import ensemble, methods, risk, streams, times
 from .declaration import check_laws
 from .declared import Statistics
 from .kernels import build
 from .run import Job, Record, make_rates, stacked_rates
-from .times import recorded_steps
 
 if TYPE_CHECKING:
     from ..results import Ensemble
+    from .homogenized import Theory
 
 __all__ = ["simulate"]
 
@@ -31,7 +31,7 @@ _BLOCK_WORK = 2_000_000
 
 
 def simulate(
-    model: Model,
+    model: Model | Theory,
     problem: Problem,
     runs: int = 30,
     t: float | None = None,
@@ -43,6 +43,8 @@ def simulate(
     record: int = 50,
     spacing: str = "linear",
     group: int | None = None,
+    scheme: str | None = None,
+    steps_per_time: int | None = None,
 ) -> Ensemble:
     """Run one-pass SGD X_{k+1} = X_k - (gamma_k / d) (a (grad_x f)^T + delta X_k), time t = k / d.
 
@@ -57,6 +59,7 @@ def simulate(
     ----------
     model, problem:
         What is trained, and on what; the spectrum needs a dimension. A sized model takes its sizes from the problem.
+        A derivation stands for its model.
     runs:
         Number of independent runs.
     t, t_eval:
@@ -68,6 +71,11 @@ def simulate(
         "direct": Gaussian data in the eigenbasis of K, O(n d batch_size) a step. "reduced": the same law for every d,
         at O(m n^2) a step if K has m distinct eigenvalues. W is followed up to rotations within the eigenspaces of K,
         which leave all overlaps and the law of SGD alone. "data": rows of ``problem.data``, drawn with replacement.
+        "homogenized": not SGD, but the diffusion of arXiv:2308.08977 with the same limit,
+        dX = -gamma (grad R + delta X) dt + gamma sqrt(K / (d batch_size)) dBrownian sqrt(I(B)), with grad R and I(B) of
+        the theory, which is derived if a model is given. Its steps are much longer than 1 / d; each costs O(d n), or
+        O(m n^2) if K has m distinct eigenvalues. Its fluctuations are O(d^-1/2) as those of SGD, but not equal to them:
+        a sample's correlation with its own slope is left out. Trained scalars have no noise of their own.
     workers:
         Threads; all cores by default.
     progress:
@@ -75,8 +83,15 @@ def simulate(
     record, spacing:
         With `t`: how many times are recorded besides t = 0, "linear" or "log" spaced.
     group:
-        For "reduced": merge the eigenvalues into at most so many, which is an approximation. ``attrs["grouping"]``
-        has the relative differences of tr K^2, B and W^T K^2 W at t = 0; tr K is kept.
+        For "reduced" and "homogenized": merge the eigenvalues into at most so many, which is an approximation.
+        ``attrs["grouping"]`` has the relative differences of tr K^2, B and W^T K^2 W at t = 0; tr K is kept.
+    scheme:
+        For "homogenized": "exponential" (default), exact for constant gradient and Fisher matrices, with an error of
+        O(tau^2 + tau / d) in steps of length tau, or "euler" (Euler and Maruyama), O(tau); see
+        :mod:`hdsym.simulate.homogenized`.
+    steps_per_time:
+        For "homogenized": 1 / tau. By default short enough for the pace at the start; where a run becomes faster later,
+        give more, and see whether results change.
 
     Returns
     -------
@@ -87,8 +102,8 @@ def simulate(
     Raises
     ------
     SimulationError
-        For a model without compiled form, a loss that jumps, a label that is not a number, a bad argument, or
-        method="reduced" with too many distinct eigenvalues.
+        For a model without compiled form, a loss that jumps, a label that is not a number, a bad argument,
+        method="reduced" with too many distinct eigenvalues, or method="homogenized" where the theory is singular.
     DeclarationError
         If the spectrum has no dimension, or the start does not fit.
     ParameterError
@@ -98,21 +113,29 @@ def simulate(
 
     began = time.perf_counter()
     runs, threads = checks.dimension(runs, "runs"), ensemble.worker_count(workers)
+    theory = None if isinstance(model, Model) else model
+    model = model if isinstance(model, Model) else model.model
     declared = modelstatistics.described(model)
     model = problem.explicit(model)
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
     d = problem.spectrum.dimension()
-    steps = recorded_steps(d, problem.horizon, t, t_eval, record, spacing)
     kernels = build(model)
     constants = np.array(list(parameters.values()), dtype=np.float64)
     average = risk.Averager(kernels.population, model, constants, threads)
     statistics = Statistics(model, constants, threads)
-    plan = methods.make(method, model, problem, kernels, statistics.means, group)
+    horizon = times.last_time(problem.horizon, t, t_eval)
+    equation = {"theory": theory, "scheme": scheme, "steps_per_time": steps_per_time, "horizon": horizon}
+    plan = methods.make(method, model, problem, kernels, statistics.means, group, **equation)
+    pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)
+    steps = times.recorded_steps(pace, problem.horizon, t, t_eval, record, spacing)
     compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])
     block = int(np.clip(_BLOCK_WORK // plan.work, 16, 65536))
-    rates = make_rates(problem.learning_rate, d, block), stacked_rates(problem.trained_rates(model), d, block)
-    job = Job(plan.begin, *rates, steps, block, d)
+    rates = (
+        make_rates(problem.learning_rate, pace, block, offset),
+        stacked_rates(problem.trained_rates(model), pace, block, offset),
+    )
+    job = Job(plan.begin, *rates, steps, block, pace)
     seeds, seed_record = streams.spawn(rng, runs)
     report, close = ensemble.progress_bar(progress, compile_seconds)
     try:
@@ -125,7 +148,7 @@ def simulate(
         arrays["risk"] = average(arrays["overlaps"], arrays["trained"])
         error = average.error(arrays["overlaps"], arrays["trained"])
         means, errors = statistics.of_overlaps(arrays["overlaps"], arrays["trained"])
-    _end_where_infinite(arrays, means, steps / d)
+    _end_where_infinite(arrays, means, steps / pace)
     attrs = {
         **problem.provenance(model),
         "method": method,
@@ -140,7 +163,7 @@ def simulate(
         "seconds": time.perf_counter() - began,
     }
     return Ensemble.build(
-        time=steps / d,
+        time=steps / pace,
         **arrays,
         statistics=means,
         names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),

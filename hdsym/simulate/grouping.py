@@ -28,20 +28,22 @@ def exact(model: Model, problem: Problem) -> Groups:
     return Groups(np.array(problem.spectrum.levels), counts, np.array(problem.grams(model)))
 
 
-def grouped(model: Model, problem: Problem, group: Any) -> tuple[Groups, dict[str, Any]]:
+def grouped(model: Model, problem: Problem, group: Any, most: int | None = _MOST) -> tuple[Groups, dict[str, Any]]:
     """The groups of a reduced simulation, at most `group` of them, and what results record of the approximation.
+
+    Nobody has to ask for groups up to `most` coordinates a step.
 
     Raises
     ------
     SimulationError
-        If `group` is None and a step would touch thousands of coordinates: the message says how many.
+        If `group` is None and a step would touch more coordinates: the message says how many.
     DeclarationError
         If `group` is no positive integer.
     """
     found = exact(model, problem)
     if group is None:
         kept, d = found.kept(), int(problem.spectrum.dimension())
-        if kept > _MOST:
+        if most is not None and kept > most:
             raise SimulationError(
                 f"{problem.spectrum.label} has {len(found.eigenvalues)} distinct eigenvalues: every step would touch "
                 f"{kept} coordinates of d = {d}",

@@ -18,7 +18,7 @@ from ..userfunction import sources
 from . import declaration
 from .printer import Block, block, code
 
-__all__ = ["Kernels", "Means", "build", "mean_source", "means", "source"]
+__all__ = ["Kernels", "Means", "build", "mean_source", "means", "source", "template"]
 
 Branches = tuple[tuple[str, str], ...]
 """(condition's threshold, value) of a draw from finitely many outcomes, the last one excluded."""
@@ -75,7 +75,7 @@ def build(model: Model) -> Kernels:
 
 def source(model: Model) -> str:
     """The text of the kernel module: the same for the same declaration in every session."""
-    return str(_template("kernels.py.j2").render(**_context(model)))
+    return str(template("kernels.py.j2").render(**_context(model)))
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,12 @@ def mean_source(model: Model, g: Expr) -> str:
         "expected": block((expected,), names),
         "declared_code": sources(g, expected),
     }
-    return str(_template("means.py.j2").render(**context))
+    return str(template("means.py.j2").render(**context))
 
 
 @cache
-def _template(name: str) -> Any:
+def template(name: str) -> Any:
+    """A template of ``templates/simulate``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(

@@ -50,7 +50,10 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What every step needs besides the weights: values of the parameters, start of the trained scalars, ..."""
+    """What every step needs besides the weights: values of the parameters, start of the trained scalars, ...
+
+    The last ones are for homogenized SGD: see :mod:`.homogenized`.
+    """
 
     delta: float
     batch: int
@@ -58,6 +61,10 @@ class Settings:
     trained: Float
     means: tuple[Means, ...]
     group: int | None = None
+    theory: Any = None
+    scheme: str | None = None
+    steps_per_time: int | None = None
+    horizon: float = 1.0
 
 
 class _Weights:
@@ -163,11 +170,14 @@ class Plan:
         Numbers drawn in a step, roughly.
     attrs:
         What results record of the method's approximations.
+    pace:
+        Steps per unit of time, if that is not d.
     """
 
     begin: Factory
     work: int
     attrs: dict[str, Any] = field(default_factory=dict)
+    pace: int | None = None
 
 
 def make(
@@ -177,8 +187,11 @@ def make(
     kernels: Kernels,
     means: tuple[Means, ...] = (),
     group: int | None = None,
+    **equation: Any,
 ) -> Plan:
     """How runs of a method go, for an explicit model; `means` are the averages of its declared statistics.
+
+    What only homogenized SGD takes are theory, scheme, steps_per_time and horizon.
 
     Raises
     ------
@@ -191,10 +204,21 @@ def make(
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
     parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group)
-    if group is not None and method != "reduced":
-        raise SimulationError(f'method="{method}" has no groups', remedy='leave group out, or use method="reduced"')
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, **equation)
+    _check_meant(method, settings)
     return METHODS[method](model, problem, kernels, settings)
+
+
+def _check_meant(method: str, settings: Settings) -> None:
+    """Arguments that a method does not know are errors, not silence."""
+    if settings.group is not None and method not in ("reduced", "homogenized"):
+        raise SimulationError(f'method="{method}" has no groups', remedy='leave group out, or use method="reduced"')
+    for name in ("scheme", "steps_per_time"):
+        if getattr(settings, name) is not None and method != "homogenized":
+            raise SimulationError(
+                f'method="{method}" has no {name}: its steps are those of SGD',
+                remedy=f'leave {name} out, or use method="homogenized"',
+            )
 
 
 def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
@@ -238,6 +262,12 @@ def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) 
     return Plan(begin, eigenvalues.size * problem.batch_size)
 
 
+def _homogenized(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
+    from .homogenized import plan  # which imports what a plan is
+
+    return plan(model, problem, settings)
+
+
 def _starting_rows(model: Model, problem: Problem) -> tuple[Float, Float]:
     X, S = problem.weights(model)
     return np.array(X.T, order="C"), np.array(S.T, order="C")
@@ -251,5 +281,6 @@ METHODS: dict[str, Callable[[Model, Problem, Kernels, Settings], Plan]] = {
     "direct": _direct,
     "reduced": _reduced,
     "data": _rows,
+    "homogenized": _homogenized,
 }
 """The methods by name."""

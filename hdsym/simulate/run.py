@@ -44,7 +44,7 @@ class Job:
     block:
         Most steps between two looks at the clock.
     d:
-        Number of coordinates.
+        Steps per unit of time.
     """
 
     begin: Factory
@@ -70,21 +70,24 @@ class Record:
     diverged: float
 
 
-def make_rates(learning_rate: LearningRate, d: int, block: int) -> Rates:
-    """The schedule in blocks. Runs share the latest blocks of a Python function, which is slow to evaluate."""
+def make_rates(learning_rate: LearningRate, d: int, block: int, offset: float = 0.0) -> Rates:
+    """The schedule in blocks, at times (k + offset) / d.
+
+    Runs share the latest blocks of a Python function, which is slow to evaluate.
+    """
     if learning_rate.value is not None:
         constant = np.full(block, learning_rate.value)
         return lambda _, count: constant[:count]
 
     def rates(first: int, count: int) -> Float:
-        return np.ascontiguousarray(learning_rate(np.arange(first, first + count) / d), dtype=np.float64)
+        return np.ascontiguousarray(learning_rate((np.arange(first, first + count) + offset) / d), dtype=np.float64)
 
     return rates if learning_rate.expr is not None else lru_cache(maxsize=max(4, _SHARED // block))(rates)
 
 
-def stacked_rates(learning_rates: Sequence[LearningRate], d: int, block: int) -> Rates:
+def stacked_rates(learning_rates: Sequence[LearningRate], d: int, block: int, offset: float = 0.0) -> Rates:
     """Several schedules side by side, shape (count, schedules); equal ones are evaluated once."""
-    made = {id(rate): make_rates(rate, d, block) for rate in learning_rates}
+    made = {id(rate): make_rates(rate, d, block, offset) for rate in learning_rates}
 
     def rates(first: int, count: int) -> Float:
         columns = {key: rate(first, count) for key, rate in made.items()}
