@@ -21,8 +21,16 @@ class HdsymError(Exception):
         self.remedy = remedy
         super().__init__(message, remedy)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors travel between processes, and those of subclasses with more arguments too."""
+        return _revived, (type(self), self.args), self.__dict__
+
     def __str__(self) -> str:
         return f"{self.message}\n  remedy: {self.remedy}" if self.remedy else self.message
+
+
+def _revived(kind: type[HdsymError], args: tuple[Any, ...]) -> HdsymError:
+    return kind.__new__(kind, *args)
 
 
 class DeclarationError(HdsymError, ValueError):

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import resultbuild, storage, tables
+from .ensembles import Ensemble
 from .errors import DeclarationError, FileFormatError
 from .geometry import geometry
 from .record import Record
@@ -180,101 +181,6 @@ class Trajectory(Record):
         return [f"{modes['count']} modes in place of {modes['levels']} levels of the spectrum{error}"]
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Ensemble(Record):
-    """Repeated runs of SGD: risk(run, time), overlaps(run, time, row, col), gram, distance, norm, cosine, ...
-
-    A run that leaves the finite range is NaN from then on, ``diverged(run)`` holds the time (NaN if it never does), and
-    summaries are over the runs still finite, which their attribute ``note`` says.
-    """
-
-    kind: ClassVar[str] = "Ensemble"
-    required: ClassVar[tuple[str, ...]] = (*Record.required, "diverged")
-
-    @classmethod
-    def build(
-        cls,
-        *,
-        time: ArrayLike,
-        overlaps: ArrayLike,
-        gram: ArrayLike,
-        risk: ArrayLike,
-        names: Sequence[str] = ("x", "s"),
-        n_student: int | None = None,
-        attrs: Mapping[str, Any] | None = None,
-        diverged: ArrayLike | None = None,
-        trained: ArrayLike | None = None,
-        trained_names: Sequence[str] = (),
-        statistics: Mapping[str, ArrayLike] | None = None,
-    ) -> Ensemble:
-        """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
-
-        Parameters
-        ----------
-        trained, trained_names:
-            (runs, T, scalars) trained scalars, and their names.
-        statistics:
-            Means of declared statistics by name, each (runs, T).
-        diverged:
-            (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
-
-        Raises
-        ------
-        DeclarationError
-            If the shapes do not belong together, the times do not increase, or a run that is not flagged as diverged
-            holds a value that is not finite.
-        """
-        dataset = resultbuild.dataset(
-            time=time,
-            names=names,
-            n_student=n_student,
-            scalars={"risk": risk, **(statistics or {})},
-            matrices={"overlaps": overlaps, "gram": gram},
-            attrs=attrs or {},
-            diverged=np.full(len(np.asarray(risk)), np.nan) if diverged is None else diverged,
-            trained=trained,
-            trained_names=trained_names,
-        )
-        return cls(dataset)
-
-    @property
-    def runs(self) -> int:
-        """Number of runs."""
-        return int(self.dataset.sizes["run"])
-
-    @property
-    def diverged(self) -> xr.DataArray:
-        """Time at which each run left the finite range; NaN if it never did."""
-        return self.variable("diverged")
-
-    def quantiles(self, name: str, q: ArrayLike) -> xr.DataArray:
-        """Quantiles over the runs still finite; axes (time, ...), with a leading ``quantile`` for an array of `q`."""
-        return resultbuild.quantiles(self.variable(name), q, self.diverged)
-
-    def median(self, name: str) -> xr.DataArray:
-        """Median over the runs still finite, axes (time, ...)."""
-        return self.quantiles(name, 0.5)
-
-    def plot(self, ax: Any = None, statistic: str = "risk") -> Any:
-        """Plot median and 10-90 % band of a statistic: a new figure, or `ax` with the curve added."""
-        from .plots import plot_ensemble
-
-        return plot_ensemble(self, ax=ax, statistic=statistic)
-
-    def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
-        shown = tables.rows_to_show(self.time.size)
-        columns: dict[str, ArrayLike] = {"time": self.time.values[shown]}
-        for label, q in (("risk 10 %", 0.1), ("median", 0.5), ("90 %", 0.9)):
-            columns[label] = self.quantiles("risk", q).values[shown]
-        for name in ("distance", "norm", "cosine"):
-            if name in self.dataset:
-                columns[f"median {name}"] = self.median(name).values[shown]
-        d = f", d = {self.attrs['d']}" if self.attrs.get("d") else ""
-        title = f"Ensemble of {self.attrs.get('model', 'a model')}: {self.runs} runs{d}, {self.time.size} times"
-        note = self.median("risk").attrs.get("note")
-        return title, columns, [str(note)] if note else []
-
-
 def load(file: str | os.PathLike[str]) -> Trajectory | Ensemble:
     """Read a file written by ``Trajectory.save`` or ``Ensemble.save``.
 
@@ -290,4 +196,7 @@ def load(file: str | os.PathLike[str]) -> Trajectory | Ensemble:
         return Trajectory.load(file)
     if kind == Ensemble.kind:
         return Ensemble.load(file)
-    raise FileFormatError(f"{file} holds a result of unknown kind {kind!r}", remedy="give a file written by .save(...)")
+    raise FileFormatError(
+        f"{file} holds a result of unknown kind {kind!r}",
+        remedy="give a file written by .save(...); a checkpoint belongs to hd.simulate(..., checkpoint=file)",
+    )

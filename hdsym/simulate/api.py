@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +14,14 @@ from .. import checks, modelstatistics
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
-from . import ensemble, methods, risk, streams, times
+from . import ensemble, methods, risk, times
+from .archive import Archive
 from .declaration import check_laws
 from .declared import Statistics
+from .executors import worker_count
+from .identity import identity
 from .kernels import build
+from .progress import progress_bar
 from .run import Job, Record, make_rates, stacked_rates
 
 if TYPE_CHECKING:
@@ -45,6 +51,9 @@ def simulate(
     group: int | None = None,
     scheme: str | None = None,
     steps_per_time: int | None = None,
+    executor: str | Executor | None = None,
+    resume: Ensemble | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
 ) -> Ensemble:
     """Run one-pass SGD X_{k+1} = X_k - (gamma_k / d) (a (grad_x f)^T + delta X_k), time t = k / d.
 
@@ -61,7 +70,7 @@ def simulate(
         What is trained, and on what; the spectrum needs a dimension. A sized model takes its sizes from the problem.
         A derivation stands for its model.
     runs:
-        Number of independent runs.
+        Number of independent runs, those of `resume` and `checkpoint` included.
     t, t_eval:
         Horizon (``problem.horizon`` by default), or the wanted increasing times. Times are those of whole steps.
     rng:
@@ -77,7 +86,7 @@ def simulate(
         O(m n^2) if K has m distinct eigenvalues. Its fluctuations are O(d^-1/2) as those of SGD, but not equal to them:
         a sample's correlation with its own slope is left out. Trained scalars have no noise of their own.
     workers:
-        Threads; all cores by default.
+        Threads or processes; all cores by default.
     progress:
         ``True`` for a bar over the steps of all runs, or a function of (steps done, steps to do).
     record, spacing:
@@ -92,6 +101,15 @@ def simulate(
     steps_per_time:
         For "homogenized": 1 / tau. By default short enough for the pace at the start; where a run becomes faster later,
         give more, and see whether results change.
+    executor:
+        "threads" (default), "processes", or a :class:`concurrent.futures.Executor`, whose workers must be able to
+        import hdsym. The arrays are the same. Processes start anew, so a script needs ``if __name__ == "__main__":``.
+    resume:
+        An ensemble, also one that was loaded: its runs are kept, further ones have the seeds they would have had if
+        all had been asked for at once. Of a SeedSequence these are its next children: do not use them elsewhere.
+    checkpoint:
+        A file that keeps every finished run while others are still going. The same call after an interruption takes up
+        from there, to the same arrays; a run that had not ended begins again.
 
     Returns
     -------
@@ -103,7 +121,8 @@ def simulate(
     ------
     SimulationError
         For a model without compiled form, a loss that jumps, a label that is not a number, a bad argument,
-        method="reduced" with too many distinct eigenvalues, or method="homogenized" where the theory is singular.
+        method="reduced" with too many distinct eigenvalues, or method="homogenized" where the theory is singular; if
+        `resume` or `checkpoint` belongs to other runs.
     DeclarationError
         If the spectrum has no dimension, or the start does not fit.
     ParameterError
@@ -112,10 +131,10 @@ def simulate(
     from ..results import Ensemble
 
     began = time.perf_counter()
-    runs, threads = checks.dimension(runs, "runs"), ensemble.worker_count(workers)
+    runs, threads = checks.dimension(runs, "runs"), worker_count(workers)
     theory = None if isinstance(model, Model) else model
     model = model if isinstance(model, Model) else model.model
-    declared = modelstatistics.described(model)
+    declared, declared_model = modelstatistics.described(model), model
     model = problem.explicit(model)
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
@@ -129,20 +148,27 @@ def simulate(
     plan = methods.make(method, model, problem, kernels, statistics.means, group, **equation)
     pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)
     steps = times.recorded_steps(pace, problem.horizon, t, t_eval, record, spacing)
-    compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])
+    seen, compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])
     block = int(np.clip(_BLOCK_WORK // plan.work, 16, 65536))
     rates = (
         make_rates(problem.learning_rate, pace, block, offset),
         stacked_rates(problem.trained_rates(model), pace, block, offset),
     )
     job = Job(plan.begin, *rates, steps, block, pace)
-    seeds, seed_record = streams.spawn(rng, runs)
-    report, close = ensemble.progress_bar(progress, compile_seconds)
+    settings = {"method": method, "group": group, "scheme": scheme, "pace": pace}
+    archive = Archive(identity(model, problem, settings, job, seen), steps, pace)
+    if resume is not None:
+        archive.resume(resume, runs, tuple(statistics.averagers) if method == "data" else ())
+    if checkpoint is not None:
+        archive.open(checkpoint)
+    seeds = archive.seeds(rng, runs)
+    report, close = progress_bar(progress, compile_seconds)
     try:
-        records = ensemble.run_all(job, seeds, threads, report)
+        ensemble.run_all(job, seeds, threads, executor, report, archive.keep)
     finally:
         close()
-    arrays, error = _stack(records), 0.0
+        archive.flush()
+    arrays, error = _stack([archive.finished[i] for i in range(runs)]), 0.0
     means, errors = statistics.of_rows(arrays.pop("statistics"))
     if method != "data":
         arrays["risk"] = average(arrays["overlaps"], arrays["trained"])
@@ -155,7 +181,8 @@ def simulate(
         **plan.attrs,
         "d_effective": problem.spectrum.effective_dimension,
         "runs": runs,
-        **seed_record,
+        **archive.attrs,
+        "settings": settings,
         "risk_error": error,
         **declared,
         **({"statistics_error": errors} if errors else {}),
@@ -170,11 +197,15 @@ def simulate(
         trained_names=tuple(symbol.name for symbol in model.trained),
         n_student=model.n_student,
         attrs=attrs,
+        origin=(declared_model, problem),
     )
 
 
-def _compile(begin: methods.Factory, averages: list[risk.Averager]) -> float:
-    """Call every kernel once on nothing, so that compilation is timed and done before the threads start."""
+def _compile(begin: methods.Factory, averages: list[risk.Averager]) -> tuple[methods.Observation, float]:
+    """Call every kernel once on nothing, so that compilation is timed and done before the threads start.
+
+    Returns what is seen at t = 0, and the seconds.
+    """
     began = time.perf_counter()
     state = begin()
     seen = state.observe()
@@ -183,7 +214,7 @@ def _compile(begin: methods.Factory, averages: list[risk.Averager]) -> float:
         raise SimulationError("the overlaps of the start are not finite", remedy="check the start's weights")
     for average in averages:
         average.compile(len(seen.overlaps), seen.trained.size)
-    return time.perf_counter() - began
+    return seen, time.perf_counter() - began
 
 
 def _stack(records: list[Record]) -> dict[str, Float]:

@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from .. import checks
 from ..errors import SimulationError
 from ..model import Model
+from ..modulecache import load_source
 from ..problem import Problem
-from .cache import load_source
 from .grouping import grouped
 from .kernels import template
 from .levels import Groups, Levels, split

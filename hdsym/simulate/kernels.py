@@ -38,6 +38,8 @@ class Kernels:
         Mean of the loss over the rows of a matrix.
     overlaps, rotate:
         W^T diag(lam) W, and the product of a basis with vectors, in plain loops: the same bits on any thread.
+    text:
+        The source of the generated module, from which another process makes the same kernels.
     path:
         The generated module.
     """
@@ -49,7 +51,11 @@ class Kernels:
     empirical: Callable[..., float]
     overlaps: Callable[..., None]
     rotate: Callable[..., None]
+    text: str
     path: Path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _kernels, (self.text,)
 
 
 def build(model: Model) -> Kernels:
@@ -60,7 +66,11 @@ def build(model: Model) -> Kernels:
     SimulationError
         If the model uses a function without compiled form, or a loss with a jump.
     """
-    module: Any = load_source(source(model), "hdsym_kernels")
+    return _kernels(source(model))
+
+
+def _kernels(text: str) -> Kernels:
+    module: Any = load_source(text, "hdsym_kernels")
     return Kernels(
         direct=module.direct,
         data=module.data,
@@ -69,6 +79,7 @@ def build(model: Model) -> Kernels:
         empirical=module.empirical,
         overlaps=module.overlaps,
         rotate=module.rotate,
+        text=text,
         path=Path(module.__file__),
     )
 
@@ -84,12 +95,20 @@ class Means:
 
     population: Callable[..., None]
     empirical: Callable[..., float]
+    text: str
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _means, (self.text,)
 
 
 def means(model: Model, g: Expr) -> Means:
     """Averages of a function g of an explicit model's symbols; raises as :func:`build` does."""
-    module: Any = load_source(mean_source(model, g), "hdsym_means")
-    return Means(module.population, module.empirical)
+    return _means(mean_source(model, g))
+
+
+def _means(text: str) -> Means:
+    module: Any = load_source(text, "hdsym_means")
+    return Means(module.population, module.empirical, text)
 
 
 def mean_source(model: Model, g: Expr) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -165,7 +166,7 @@ class Plan:
     Attributes
     ----------
     begin:
-        Makes the state of one run.
+        Makes the state of one run; can be sent to another process.
     work:
         Numbers drawn in a step, roughly.
     attrs:
@@ -224,14 +225,14 @@ def _check_meant(method: str, settings: Settings) -> None:
 def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
     X, S = _starting_rows(model, problem)
     eigenvalues = _eigenvalues(problem)
-    return Plan(lambda: Direct(kernels, settings, X, S, eigenvalues), eigenvalues.size * problem.batch_size)
+    return Plan(partial(Direct, kernels, settings, X, S, eigenvalues), eigenvalues.size * problem.batch_size)
 
 
 def _reduced(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
     groups, attrs = grouped(model, problem, settings.group)
     levels, d = split(groups, model.n_student), problem.spectrum.dimension()
     work = (levels.eigenvalues.size + levels.A[:, :, 0].size) * problem.batch_size
-    return Plan(lambda: Reduced(kernels, settings, levels, d), work, attrs)
+    return Plan(partial(Reduced, kernels, settings, levels, d), work, attrs)
 
 
 def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
@@ -258,7 +259,7 @@ def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) 
     # copies are writeable, as numba compiles for one kind of array only
     rows = (np.array(problem.data.features, order="C"), np.array(problem.data.labels))
     weights = _starting_rows(model, problem)
-    begin: Factory = lambda: Rows(kernels, settings, weights, eigenvalues, basis, rows)  # noqa: E731
+    begin = partial(Rows, kernels, settings, weights, eigenvalues, basis, rows)
     return Plan(begin, eigenvalues.size * problem.batch_size)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from ..schedule import LearningRate
 from . import streams
 from .methods import Factory, Observation
 
-__all__ = ["Job", "Record", "make_rates", "run", "stacked_rates"]
+__all__ = ["Job", "Record", "StoppedError", "make_rates", "run", "stacked_rates"]
 
 Float = NDArray[np.float64]
 Rates = Callable[[int, int], Float]
@@ -27,9 +28,13 @@ _SHARED = 1_000_000
 """Values of a schedule that are kept."""
 
 
+class StoppedError(Exception):
+    """A run was told to stop before its end: there is no record of it."""
+
+
 @dataclass(frozen=True)
 class Job:
-    """What all runs have in common.
+    """What all runs have in common; can be sent to another process.
 
     Attributes
     ----------
@@ -71,32 +76,59 @@ class Record:
 
 
 def make_rates(learning_rate: LearningRate, d: int, block: int, offset: float = 0.0) -> Rates:
-    """The schedule in blocks, at times (k + offset) / d.
-
-    Runs share the latest blocks of a Python function, which is slow to evaluate.
-    """
+    """The schedule in blocks of at most `block` steps, at times (k + offset) / d."""
     if learning_rate.value is not None:
-        constant = np.full(block, learning_rate.value)
-        return lambda _, count: constant[:count]
+        return _Constant(learning_rate.value, block)
+    return _Varying(learning_rate, d, block, offset)
 
-    def rates(first: int, count: int) -> Float:
-        return np.ascontiguousarray(learning_rate((np.arange(first, first + count) + offset) / d), dtype=np.float64)
 
-    return rates if learning_rate.expr is not None else lru_cache(maxsize=max(4, _SHARED // block))(rates)
+class _Constant:
+    def __init__(self, value: float, block: int) -> None:
+        self.values = np.full(block, value)
+
+    def __call__(self, first: int, count: int) -> Float:
+        return self.values[:count]
+
+
+class _Varying:
+    """Runs share the latest blocks of a Python function, which is slow to evaluate."""
+
+    def __init__(self, learning_rate: LearningRate, d: int, block: int, offset: float) -> None:
+        self.learning_rate, self.d, self.block, self.offset = learning_rate, d, block, offset
+        slow = learning_rate.function is not None
+        self._kept = lru_cache(maxsize=max(4, _SHARED // block))(self._evaluated) if slow else self._evaluated
+
+    def __call__(self, first: int, count: int) -> Float:
+        return self._kept(first, count)
+
+    def _evaluated(self, first: int, count: int) -> Float:
+        times = (np.arange(first, first + count) + self.offset) / self.d
+        return np.ascontiguousarray(self.learning_rate(times), dtype=np.float64)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # without what is kept
+        return _Varying, (self.learning_rate, self.d, self.block, self.offset)
 
 
 def stacked_rates(learning_rates: Sequence[LearningRate], d: int, block: int, offset: float = 0.0) -> Rates:
     """Several schedules side by side, shape (count, schedules); equal ones are evaluated once."""
     made = {id(rate): make_rates(rate, d, block, offset) for rate in learning_rates}
+    order = list(made)
+    return _Stacked(tuple(made.values()), tuple(order.index(id(rate)) for rate in learning_rates))
 
-    def rates(first: int, count: int) -> Float:
-        columns = {key: rate(first, count) for key, rate in made.items()}
-        result = np.empty((count, len(learning_rates)))
-        for j, rate in enumerate(learning_rates):
-            result[:, j] = columns[id(rate)]
+
+@dataclass(frozen=True)
+class _Stacked:
+    """Schedules, and which of them every column is."""
+
+    schedules: tuple[Rates, ...]
+    columns: tuple[int, ...]
+
+    def __call__(self, first: int, count: int) -> Float:
+        found = [schedule(first, count) for schedule in self.schedules]
+        result = np.empty((count, len(self.columns)))
+        for j, which in enumerate(self.columns):
+            result[:, j] = found[which]
         return result
-
-    return rates
 
 
 def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], cancelled: Callable[[], bool]) -> Record:
@@ -104,13 +136,17 @@ def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], can
 
     Raises
     ------
+    StoppedError
+        If `cancelled` says so before the end.
     SimulationError
         If the label is not a number, for instance because a probability leaves [0, 1].
     """
     rng, state, k = streams.generator(seed), job.begin(), 0
     record = _blank(job.steps.size, state.observe())
     for index, target in enumerate(job.steps.tolist()):
-        while k < target and not cancelled():
+        while k < target:
+            if cancelled():
+                raise StoppedError
             count = min(job.block, target - k)
             code = state.advance(rng, job.rates(k, count), job.trained_rates(k, count))
             if code != -1:
