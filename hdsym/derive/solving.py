@@ -1,4 +1,4 @@
-"""What every derivation does with a problem: solve it, and linearise it."""
+"""What every derivation does with a problem: solve it, linearise it, say where it is stable."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from ..contour import Ellipse
     from ..problem import Problem
     from ..results import Trajectory
+    from ..stability.escape import Escape
+    from ..stability.points import FixedPoints
+    from ..stability.table import Stability
     from ..stepping.jacobian import Jacobian
 
 __all__ = ["Solving"]
@@ -66,3 +69,36 @@ class Solving:
 
         theory: Any = self  # as above
         return jacobian(theory, problem, t, grams, trained)
+
+    def stability(
+        self,
+        problem: Problem,
+        t: float | None = None,
+        *,
+        target: ArrayLike | None = None,
+        point: Any = None,
+        radius: float | None = None,
+        floor: float | None = None,
+        rng: int = 0,
+    ) -> Stability:
+        """Learning rates up to which SGD is stable, of three kinds; see :func:`hdsym.stability.table.stability`."""
+        from ..stability.table import stability
+
+        theory: Any = self  # as above
+        return stability(theory, problem, t, target=target, point=point, radius=radius, floor=floor, rng=rng)
+
+    def fixed_points(self, problem: Problem, *, starts: int = 24, rng: int = 0) -> FixedPoints:
+        """Fixed points of the overlaps for one eigenvalue; see :func:`hdsym.stability.points.fixed_points`."""
+        from ..stability.points import fixed_points
+
+        theory: Any = self  # as above
+        return fixed_points(theory, problem, starts=starts, rng=rng)
+
+    def escape_time(
+        self, problem: Problem, t: float | None = None, *, point: Any = None, radius: float | None = None
+    ) -> Escape:
+        """When the solution leaves a fixed point; see :func:`hdsym.stability.escape.escape_time`."""
+        from ..stability.escape import escape_time
+
+        theory: Any = self  # as above
+        return escape_time(theory, problem, t, point=point, radius=radius)
