@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -79,13 +80,15 @@ class Solving:
         point: Any = None,
         radius: float | None = None,
         floor: float | None = None,
+        kinds: Sequence[str] = ("descent", "linear", "guaranteed"),
         rng: int = 0,
     ) -> Stability:
         """Learning rates up to which SGD is stable, of three kinds; see :func:`hdsym.stability.table.stability`."""
         from ..stability.table import stability
 
         theory: Any = self  # as above
-        return stability(theory, problem, t, target=target, point=point, radius=radius, floor=floor, rng=rng)
+        given: dict[str, Any] = {"target": target, "point": point, "radius": radius, "floor": floor}
+        return stability(theory, problem, t, **given, kinds=kinds, rng=rng)
 
     def fixed_points(self, problem: Problem, *, starts: int = 24, rng: int = 0) -> FixedPoints:
         """Fixed points of the overlaps for one eigenvalue; see :func:`hdsym.stability.points.fixed_points`."""

@@ -35,7 +35,7 @@ _INNER = 1e-3
 
 _SHELL = 0.5
 
-_POPULATION, _GENERATIONS = 24, 120
+_POPULATION, _GENERATIONS = 15, 100
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 
 from .flow import Flow
 
-__all__ = ["admissible", "refine", "residual"]
+__all__ = ["ENOUGH", "admissible", "refine", "residual"]
 
 Float = NDArray[np.float64]
 
-_STEPS, _ENOUGH = 40, 1e-12
+_STEPS = 40
+
+ENOUGH, _ROUNDING = 1e-11, 1e-15
+"""Residual that a fixed point may have, and one that cannot be improved: equations may be badly conditioned."""
 
 
 def residual(flow: Flow, y: Float, gamma: float) -> float:
@@ -28,7 +31,7 @@ def refine(flow: Flow, y: Float, gamma: float) -> Float | None:
     """
     before = residual(flow, y, gamma)
     for _ in range(_STEPS):
-        if before <= _ENOUGH:
+        if before <= _ROUNDING:
             return y
         if not np.isfinite(before):
             return None
@@ -37,12 +40,11 @@ def refine(flow: Flow, y: Float, gamma: float) -> Float | None:
         if not np.all(np.isfinite(J)):
             return None
         step, *_ = np.linalg.lstsq(J, -(first + gamma * second), rcond=1e-12)
-        y = y + step
-        after = residual(flow, y, gamma)
-        if after > 0.9 * before and before <= 1e3 * _ENOUGH:
-            return y if after <= 1e3 * _ENOUGH else None
-        before = after
-    return None
+        after = residual(flow, y + step, gamma)
+        if after >= before and before <= ENOUGH:
+            return y
+        y, before = y + step, after
+    return y if before <= ENOUGH else None
 
 
 def admissible(B: Float) -> bool:

@@ -157,7 +157,8 @@ def fixed_points(
     """Fixed points of the overlaps at the problem's learning rate at t = 0, for one eigenvalue.
 
     By least squares from `starts` random overlaps, and from points that symmetry suggests: no overlap with the
-    teachers, all students alike, X = X*. Whatever is found is a fixed point, to 1e-9; that all are found cannot be promised.
+    teachers, all students alike, X = X*. Whatever is found is a fixed point, to 1e-11; that all are
+    found cannot be promised.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .flow import Flow
-from .newton import admissible, refine, residual
+from .newton import ENOUGH, admissible, refine, residual
 
 __all__ = ["search"]
 
@@ -21,7 +21,7 @@ Float = NDArray[np.float64]
 _SAME = 1e-5
 """Points whose overlaps differ by less, relative to the largest, are one."""
 
-_ACCEPTED = 1e-9
+_MOVED = 0.1
 
 _FAR = 100.0
 """Students longer than this many times the teachers are on their way to infinity, where a bounded loss is flat."""
@@ -103,11 +103,11 @@ def _settled(flow: Flow, y: Float, gamma: float) -> Float | None:
     if not np.all(np.isfinite(y)) or residual(flow, y, gamma) > 1e-4:
         return None
     better = refine(flow, y, gamma)
-    if better is not None and admissible(flow.overlaps(better)[0]) and _near(flow, better, y, 1e-2):
+    if better is not None and _near(flow, better, y, _MOVED):
         y = better
     gram = flow.overlaps(y)[1]
     far = np.trace(gram[: flow.students, : flow.students]) > _FAR**2 * np.trace(gram[flow.students :, flow.students :])
-    return y if residual(flow, y, gamma) <= _ACCEPTED and not far else None
+    return y if residual(flow, y, gamma) <= ENOUGH and admissible(flow.overlaps(y)[0]) and not far else None
 
 
 def _close(flow: Flow, y: Float, other: Float) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from ..results import Trajectory
     from .points import FixedPoint
 
-__all__ = ["Stability", "stability"]
+__all__ = ["KINDS", "Stability", "stability"]
 
 Float = NDArray[np.float64]
+
+KINDS = ("descent", "linear", "guaranteed")
 
 _NEAR = 1e-10
 """Share of its largest value below which E|x - s|^2 is rounding, and so is the descent threshold."""
@@ -81,7 +83,9 @@ class Stability:
         return self._value("guaranteed")
 
     def _value(self, kind: str) -> float:
-        row = next(row for row in self.rows if row.kind == kind)
+        row = next((row for row in self.rows if row.kind == kind), None)
+        if row is None:
+            raise DeclarationError(f"the {kind} threshold was not asked for", remedy=f"add it to kinds={KINDS}")
         if row.value is None:
             raise DeclarationError(
                 f"there is no {kind} threshold: {row.notes[0]}", remedy="see the table for the others"
@@ -104,6 +108,7 @@ def stability(
     point: FixedPoint | ArrayLike | None = None,
     radius: float | None = None,
     floor: float | None = None,
+    kinds: Sequence[str] = KINDS,
     rng: int = 0,
 ) -> Stability:
     """Thresholds of the learning rate of `problem`; its own rate serves only the solution and the contraction rate.
@@ -121,6 +126,8 @@ def stability(
     radius, floor:
         Region of the guarantee, in ||X - X* C||: by default within the distance of the start, and with label noise down
         to half of it, since no fixed rate leads to X* then.
+    kinds:
+        Which of "descent", "linear" and "guaranteed" are worked out; the last takes longest.
     rng:
         Seed of the global optimisation.
 
@@ -134,30 +141,49 @@ def stability(
     DeclarationError
         For a target, point or region that has no meaning. What has none for the model is a row that says so.
     """
+    unknown = [kind for kind in kinds if kind not in KINDS]
+    if unknown or not kinds:
+        raise DeclarationError(f"kinds are {tuple(kinds)}", remedy=f"choose from {KINDS}")
     flow = Flow(theory, problem)
     C, why = _attempt(lambda: target_matrix(flow, target)) if target is None else (target_matrix(flow, target), "")
     found: list[Row] = []
-    along = None
-    if C is None:
-        found.append(none("descent", "distance to X*", why))
-    else:
-        B, gram = flow.overlaps(flow.start)
-        found.append(descent_row(flow, float(thresholds(flow, C, B, gram, _trained(flow)))))
-        along = _along(flow, C, theory, problem, t)
-        found += [] if along is None else [along_row(along)]
-    crossing = form = None
-    if C is None and point is None:
-        found.append(none("linear", "fixed point X = X*", why))
-    else:
-        crossing = critical_rate(flow, C, None if point is None else state_of(flow, point))
-        form = closed_form(flow, C, crossing.gamma) if point is None and C is not None else None
-        found.append(linear_row(flow, crossing, form, "X = X*" if point is None else "the given point"))
-    safe, why = (None, why) if C is None else _safe(flow, C, radius, floor, rng)
-    found.append(none("guaranteed", "region around X*", why) if safe is None else safe_row(flow, safe))
+    along = crossing = form = safe = None
+    if "descent" in kinds:
+        along = None if C is None else _along(flow, C, theory, problem, t)
+        found += _descent_rows(flow, C, why, along)
+    if "linear" in kinds:
+        crossing, form = _crossing(flow, C, point)
+        where = "X = X*" if point is None else "the given point"
+        found.append(
+            none("linear", "fixed point X = X*", why) if crossing is None else linear_row(flow, crossing, form, where)
+        )
+    if "guaranteed" in kinds:
+        safe, why = (None, why) if C is None else _safe(flow, C, radius, floor, rng)
+        found.append(none("guaranteed", "region around X*", why) if safe is None else safe_row(flow, safe))
     found += leastsquares.rows(flow)
     size = f"tr K/d = {flow.mean:.6g}" + (f", batch size {problem.batch_size}" if problem.batch_size > 1 else "")
     title = f"Thresholds of the learning rate, {flow.model.name}, {problem.spectrum.label}, {size}"
     return Stability(tuple(found), title, C, crossing, form, safe, along)
+
+
+def _descent_rows(flow: Flow, C: Float | None, why: str, along: xr.DataArray | None) -> list[Row]:
+    if C is None:
+        return [none("descent", "distance to X*", why)]
+    B, gram = flow.overlaps(flow.start)
+    start = descent_row(flow, float(thresholds(flow, C, B, gram, _trained(flow))))
+    return [start] if along is None else [start, along_row(along)]
+
+
+def _crossing(
+    flow: Flow, C: Float | None, point: FixedPoint | ArrayLike | None
+) -> tuple[Crossing | None, ClosedForm | None]:
+    """The linear stability of the point given, or of X = X* C, in symbols too where there is a formula."""
+    if point is not None:
+        return critical_rate(flow, C, state_of(flow, point)), None
+    if C is None:
+        return None, None
+    found = critical_rate(flow, C)
+    return found, closed_form(flow, C, found.gamma)
 
 
 def state_of(flow: Flow, point: FixedPoint | ArrayLike) -> Float:
