@@ -14,6 +14,8 @@ Float = NDArray[np.float64]
 _STEP = float(np.finfo(float).eps ** (1 / 3))
 """Relative step at which rounding and truncation of a central difference are of one size, about 1e-10."""
 
+_VANISHING, _UNSCALED = 1e-9, 1e-2
+
 
 def central_slopes(
     drift: Callable[[Float, Float], tuple[Float, ...]],
@@ -44,7 +46,9 @@ def _direction(B: Float, theta: Float, pair: tuple[int, int]) -> tuple[Float, Fl
     i, j = pair[0] - 1, pair[1] - 1
     unit = np.zeros_like(B)
     unit[i, j] = unit[j, i] = 1.0
-    scale = float(np.sqrt(np.abs(B[i, i] * B[j, j])))
+    scale, largest = float(np.sqrt(np.abs(B[i, i] * B[j, j]))), float(np.max(np.abs(B)))
+    if scale <= _VANISHING * largest:  # a direction of length zero has no scale of its own
+        scale = _UNSCALED * largest
     return unit, np.zeros_like(theta), _STEP * max(scale, 1e-12)
 
 

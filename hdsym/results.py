@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import resultbuild, storage, tables
+from .crossing import TimeTo
 from .ensembles import Ensemble
 from .errors import DeclarationError, FileFormatError
 from .geometry import geometry
@@ -23,7 +24,7 @@ __all__ = ["Ensemble", "Trajectory", "geometry", "load"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(Record):
+class Trajectory(Record, TimeTo):
     """A solution of the ODEs: risk(time), overlaps(time, row, col), gram, grams(time, mode, row, col), ...
 
     Attributes

@@ -1,4 +1,4 @@
-"""Small tables of numbers, as text and as HTML."""
+"""Small tables of numbers and words, as text and as HTML."""
 
 from __future__ import annotations
 
@@ -40,4 +40,8 @@ def html(title: str, columns: Mapping[str, ArrayLike], notes: Sequence[str] = ()
 
 
 def _cells(columns: Mapping[str, ArrayLike]) -> list[list[str]]:
-    return [[name, *(f"{value:.4g}" for value in np.asarray(values).tolist())] for name, values in columns.items()]
+    return [[name, *map(_cell, np.asarray(values).tolist())] for name, values in columns.items()]
+
+
+def _cell(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"

@@ -1,8 +1,9 @@
-"""What every derivation does with a problem: solve it, and linearise it."""
+"""What every derivation does with a problem: solve it, linearise it, say where it is stable."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from ..drift import Drift
     from ..problem import Problem
     from ..results import Trajectory
+    from ..stability.escape import Escape
+    from ..stability.points import FixedPoints
+    from ..stability.table import Stability
     from ..stepping.jacobian import Jacobian
 
 __all__ = ["Solving"]
@@ -92,3 +96,38 @@ class Solving:
 
         theory: Any = self  # as above
         return drift(theory, problem)
+
+    def stability(
+        self,
+        problem: Problem,
+        t: float | None = None,
+        *,
+        target: ArrayLike | None = None,
+        point: Any = None,
+        radius: float | None = None,
+        floor: float | None = None,
+        kinds: Sequence[str] = ("descent", "linear", "guaranteed"),
+        rng: int = 0,
+    ) -> Stability:
+        """Learning rates up to which SGD is stable, of three kinds; see :func:`hdsym.stability.table.stability`."""
+        from ..stability.table import stability
+
+        theory: Any = self  # as above
+        given: dict[str, Any] = {"target": target, "point": point, "radius": radius, "floor": floor}
+        return stability(theory, problem, t, **given, kinds=kinds, rng=rng)
+
+    def fixed_points(self, problem: Problem, *, starts: int = 24, rng: int = 0) -> FixedPoints:
+        """Fixed points of the overlaps for one eigenvalue; see :func:`hdsym.stability.points.fixed_points`."""
+        from ..stability.points import fixed_points
+
+        theory: Any = self  # as above
+        return fixed_points(theory, problem, starts=starts, rng=rng)
+
+    def escape_time(
+        self, problem: Problem, t: float | None = None, *, point: Any = None, radius: float | None = None
+    ) -> Escape:
+        """When the solution leaves a fixed point; see :func:`hdsym.stability.escape.escape_time`."""
+        from ..stability.escape import escape_time
+
+        theory: Any = self  # as above
+        return escape_time(theory, problem, t, point=point, radius=radius)

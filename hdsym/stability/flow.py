@@ -1,0 +1,164 @@
+"""The mode equations of a problem with the learning rate left open: F(y, gamma) = gamma F_1(y) + gamma^2 F_2(y)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..compression import _time_scale
+from ..errors import DeclarationError
+from ..modes import Modes
+from ..nodes import choose_count
+from ..solve import _run
+
+if TYPE_CHECKING:
+    from ..derive import Derivation
+    from ..derive.sized import SizedDerivation
+    from ..problem import Problem
+
+__all__ = ["Flow"]
+
+Float = NDArray[np.float64]
+
+_ROUNDING = 1e-8
+"""Eigenvalues this small next to the largest count as zero: rounding makes two of this size from a double zero."""
+
+
+class Flow:
+    """Right-hand side, Jacobian and averages of a problem, at any learning rate.
+
+    Rates of trained scalars keep their ratio to the learning rate at t = 0, so that gamma scales all of them.
+
+    Attributes
+    ----------
+    mean:
+        tr K / d.
+    trace:
+        (tr K / d) / batch size, the factor of tr I in the growth of the distance.
+    """
+
+    def __init__(self, theory: Derivation | SizedDerivation, problem: Problem, modes: Modes | None = None) -> None:
+        self.theory, self.problem = theory, problem
+        self.run = _run(theory, problem, modes=modes)
+        self.model = self.run.model
+        self.students, self.n = self.model.n_student, self.model.n_student + self.model.n_teacher
+        self.mean = float(self.run.rho @ self.run.lam)
+        self.trace = self.mean / problem.batch_size
+
+    @cached_property
+    def ratios(self) -> Float:
+        """Rates of the trained scalars divided by the learning rate, at t = 0; shape (r,)."""
+        own = float(self.problem.learning_rate(0.0))
+        rates = np.array([float(rate(0.0)) for rate in self.run._trained_rates])
+        if rates.size and own == 0:
+            raise DeclarationError(
+                "the learning rate is zero at t = 0, so those of trained scalars have no ratio to it",
+                remedy="give a positive learning rate",
+            )
+        return rates / own if rates.size else rates
+
+    def right_hand_side(self, gamma: float) -> Callable[[float, Float], Float]:
+        """F(., gamma) as a function of time, which plays no role, and the packed state."""
+        run = copy.copy(self.run)
+        names = [symbol.name for symbol in self.model.trained]
+        rates = dict(zip(names, (gamma * self.ratios).tolist(), strict=True))
+        run.problem = replace(self.problem, learning_rate=gamma, learning_rates=rates)
+        return run._right_hand_side()
+
+    @cached_property
+    def _two(self) -> tuple[Callable[[float, Float], Float], Callable[[float, Float], Float]]:
+        return self.right_hand_side(1.0), self.right_hand_side(2.0)
+
+    def rates(self, y: Float) -> tuple[Float, Float]:
+        """F_1 and F_2 at a packed state."""
+        with np.errstate(all="ignore"):
+            one, two = (rhs(0.0, y) for rhs in self._two)
+        second = (two - 2.0 * one) / 2.0
+        return one - second, second
+
+    def jacobians(self, y: Float) -> tuple[Float, Float]:
+        """The derivatives of F_1 and F_2, matrices between packed states."""
+        one, two = (self.jacobian(y, gamma) for gamma in (1.0, 2.0))
+        second = (two - 2.0 * one) / 2.0
+        return one - second, second
+
+    def jacobian(self, y: Float, gamma: float) -> Float:
+        """The derivative of F(., gamma), a matrix between packed states."""
+        return self.times_jacobian(y, gamma, np.eye(y.size)).T
+
+    def times_jacobian(self, y: Float, gamma: float, v: Float) -> Float:
+        """The derivative of F(., gamma) applied to packed directions (..., size)."""
+        layout = self.run.layout
+        linear = replace(self.run.linearise(0.0, y), gamma=gamma, rates=gamma * self.ratios)
+        return np.asarray(layout.to_packed(linear.apply(layout.to_rows(v))), dtype=np.float64)
+
+    def spectrum(self, y: Float, gamma: float) -> tuple[NDArray[Any], NDArray[Any], float]:
+        """Eigenvalues of the Jacobian of F(., gamma), leading first, packed eigenvectors as columns, what counts as 0.
+
+        Directions in which an entry of B and its mirror image would differ are left out.
+        """
+        lift = self._lift
+        columns = self.times_jacobian(y, gamma, lift)[:, self._kept]
+        values, vectors = np.linalg.eig(columns.T)
+        order = np.argsort(-values.real, kind="stable")
+        rounding = _ROUNDING * float(np.max(np.abs(values), initial=0.0))
+        return values[order], lift.T @ vectors[:, order], rounding
+
+    @cached_property
+    def _kept(self) -> NDArray[np.int64]:
+        """Packed entries that determine all: of mirror images one."""
+        numbered = np.arange(self.start.size)
+        rows = self.run.layout.to_rows(numbered)
+        size = self.run.lam.size * self.students * self.n
+        square = rows[:size].reshape(-1, self.students, self.n)
+        below = np.array([square[:, i, j] for i in range(self.students) for j in range(i)]).ravel()
+        above = np.array([square[:, j, i] for i in range(self.students) for j in range(i)]).ravel()
+        return np.asarray(np.setdiff1d(numbered, below[below != above].astype(np.int64)))
+
+    @cached_property
+    def _lift(self) -> Float:
+        """Packed directions in which one kept entry changes, with its mirror image; (kept, size)."""
+        rows = self.run.layout.to_rows(np.eye(self.start.size)[self._kept])
+        size = self.run.lam.size * self.students * self.n
+        square = rows[:, :size].reshape(len(rows), -1, self.students, self.n)
+        block = square[..., : self.students]
+        block[...] = np.maximum(block, np.swapaxes(block, -1, -2))
+        return np.asarray(self.run.layout.to_packed(rows), dtype=np.float64)
+
+    def overlaps(self, y: Float) -> tuple[Float, Float]:
+        """B and W^T W, each (n, n), at a packed state."""
+        seen = self.run._observe(y)
+        return seen.overlaps, seen.gram
+
+    def risk(self, y: Float) -> float:
+        """h(B) at a packed state."""
+        seen = self.run._observe(y)
+        return float(self.run._risk(seen.overlaps, seen.trained))
+
+    def towards(self, C: Float) -> Float:
+        """The packed state with X = X* C, C of shape (l*, l), and trained scalars as at the start."""
+        grams = self.run.grams
+        frame = np.concatenate([C, np.eye(self.n - self.students)], axis=1)
+        placed = frame.T @ grams[:, self.students :, self.students :] @ frame
+        return self.run.packed(placed, self._scalars)
+
+    @property
+    def _scalars(self) -> Float | None:
+        return self.run._split(self.start)[1]
+
+    @cached_property
+    def start(self) -> Float:
+        """The packed state at t = 0."""
+        return self.run._start()
+
+    def compressed(self, count: int) -> Flow:
+        """The same equations over at most `count` nodes in place of all levels."""
+        every = self.run.modes.ascending()
+        tau = _time_scale(self.run, np.array([0.0, self.problem.horizon]))
+        return Flow(self.theory, self.problem, every.at(choose_count(every.lam, tau, count)))
