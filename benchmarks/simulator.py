@@ -1,5 +1,7 @@
 """Direct simulator: time per SGD step and run against the time numpy takes to draw the d normals alone.
 
+Homogenized SGD: steps per second of one run, and against drawing its normals alone.
+
 Both are timed in turn in one run, best of several, on one core; then threads, memory and compilation.
 """
 
@@ -51,6 +53,36 @@ def step(name: str, d: int, steps: int) -> float:
     return best(lambda: state.advance(rng, gamma, rates)) / steps * 1e6
 
 
+def homogenized(model: hd.Model, posed: hd.Problem, scheme: str) -> float:
+    """Microseconds per step of one run of homogenized SGD."""
+    explicit, steps = posed.explicit(model), 50
+    equation = {"theory": hd.derive(model), "scheme": scheme, "steps_per_time": 1000}
+    state = methods.make("homogenized", explicit, posed, kernels.build(explicit), **equation).begin()
+    rng, gamma = np.random.Generator(np.random.SFC64(0)), np.full(steps, 0.05)
+    rates = np.zeros((steps, len(explicit.trained)))
+    state.advance(rng, gamma[:0], rates[:0])
+    return best(lambda: state.advance(rng, gamma, rates)) / steps * 1e6
+
+
+def print_homogenized(d: int = 10_000) -> None:
+    """All d eigenvalues different, and all equal; one direction, and a committee."""
+    committee = hd.zoo.committee("erf")
+    cases = (
+        ("phase retrieval", hd.zoo.phase_retrieval(), 1, {}),
+        ("erf committee, K = 4, M = 2", committee, 4, {"n_student": 4, "n_teacher": 2}),
+    )
+    print(f"homogenized SGD, one run on one core, d = {d}")
+    for name, model, l, sizes in cases:
+        drawn = draw(np.random.SFC64, d * l, 50)
+        for spectrum in (hd.spectrum.power_law(0.6, d=d), hd.spectrum.identity(d=d)):
+            posed = hd.Problem(spectrum, hd.start.random(rng=0, **sizes), 0.05)
+            for scheme in ("exponential", "euler"):
+                us = homogenized(model, posed, scheme)
+                levels = len(spectrum.levels)
+                normals = f", {us / drawn:.1f} times drawing d l normals alone" if levels > 1 else ""
+                print(f"    {name:<28} {levels:>6} eigenvalues, {scheme:<11} {1e6 / us:8.0f} steps per second{normals}")
+
+
 def simulate(runs: int, t: float, workers: int, d: int = 1000) -> float:
     """Seconds of a whole call."""
     began = time.perf_counter()
@@ -80,6 +112,7 @@ def main() -> None:
         for name in MODELS:
             us = step(name, d, steps)
             print(f"    {name:<27} {us:7.2f}   ratio {us / pcg:.2f} (PCG64)  {us / sfc:.2f} (SFC64)")
+    print_homogenized()
     cores = len(os.sched_getaffinity(0))
     simulate(1, 1, 1)
     one, many = simulate(4 * cores, 5, 1), simulate(4 * cores, 5, cores)

@@ -95,7 +95,7 @@ def run_job(
     count, rng = runs or settings.runs, settings.rng if seed is None else seed
     with _timed(say, f"simulate {count} runs of SGD"):
         ensemble = simulate(
-            file.model,
+            theory,
             file.problem,
             runs=count,
             rng=rng,

@@ -310,6 +310,15 @@ def test_refuses_a_missing_file_and_a_folder(tmp_path: Path) -> None:
             read(path)
 
 
+def test_every_simulator_can_be_asked_for() -> None:
+    source = 'model = {zoo = "least_squares"}\n[problem]\nlearning_rate = 0.3\nspectrum = {kind = "identity", d = 9}\n'
+    source += 'start = {kind = "random"}\n[simulate]\nmethod = '
+    for method in ("direct", "reduced", "homogenized"):
+        assert read_text(f'{source}"{method}"').simulation.method == method
+    with pytest.raises(FileFormatError, match="'exact'"):
+        read_text(f'{source}"exact"')
+
+
 def test_data_table(tmp_path: Path) -> None:
     source = 'model = {zoo = "least_squares"}\n[data]\nkind = "digits_relu_features"\nd = 30\n'
     file = read_text(source + "[problem]\nlearning_rate = 0.3\nhorizon = 4\n")

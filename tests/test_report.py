@@ -297,6 +297,18 @@ def test_recipe_repeats_the_numbers(setup) -> None:
     assert scope["problem"].delta == schedule.delta
 
 
+def test_homogenized_runs_are_named_and_repeated(setup) -> None:
+    theory, problem, path, _ = setup
+    runs = hd.simulate(theory, problem, runs=3, rng=0, record=5, method="homogenized", scheme="euler")
+    page = check_page(render(theory, problem, path, runs, hd.compare(path, runs)))
+    assert "Homogenized SGD in dimension d = 100, 3 runs" in page.visible
+    assert "of homogenized SGD, method" in page.visible
+    assert f"{runs.attrs['steps_per_time']} steps in a unit of time" in page.visible
+    scope: dict = {}
+    exec(recipe(theory.model, problem, runs, from_file=False).replace("print(", "str("), scope)  # noqa: S102
+    np.testing.assert_array_equal(scope["runs"].risk.values, runs.risk.values)
+
+
 def test_numbers() -> None:
     assert number(0.25) == "0.25"
     assert number(-1.25e-7, 3) == "−1.25 × 10⁻⁷"

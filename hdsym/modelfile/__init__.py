@@ -183,7 +183,7 @@ def _simulation(table: Table, *, from_data: bool) -> Simulation:
         runs=table.integer("runs", default.runs, low=3, high=1_000_000),
         rng=table.integer("rng", default.rng),
         record=table.integer("record", default.record, low=2, high=1_000_000),
-        method=table.choice("method", ("direct", "data"), "data" if from_data else "direct"),
+        method=table.choice("method", ("direct", "reduced", "homogenized", "data"), "data" if from_data else "direct"),
         workers=table.integer("workers", default.workers, low=1, high=1024),
     )
     table.done()

@@ -125,7 +125,8 @@ def _lead(problem: Problem | None, path: Trajectory | None, runs: Ensemble | Non
         rows = f"SGD on resampled rows of real data{where}, {runs.runs} runs"
         return f"{rows}, against the high-dimensional limit for Gaussian data of the same covariance."
     if runs is not None and path is not None:
-        return f"One-pass SGD{where}, {runs.runs} runs, against its high-dimensional limit."
+        what = "Homogenized SGD" if runs.attrs.get("method") == "homogenized" else "One-pass SGD"
+        return f"{what}{where}, {runs.runs} runs, against its high-dimensional limit."
     return f"The high-dimensional limit of one-pass SGD{where}, {'solved' if path is not None else 'derived'}."
 
 

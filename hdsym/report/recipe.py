@@ -74,6 +74,7 @@ def recipe(model: Model, problem: Problem | None, runs: Ensemble | None, from_fi
         lines.append(f"path = theory.solve({names[1]})")
     if runs is not None:
         given = {"runs": runs.runs, "rng": runs.attrs.get("entropy"), "method": runs.attrs.get("method")}
+        given |= {name: runs.attrs.get(name) for name in ("scheme", "steps_per_time")}
         given["record"] = runs.time.size - 1
         settings = ", ".join(f"{name}={value!r}" for name, value in given.items() if value is not None)
         lines.append(f"runs = hd.simulate({', '.join(names)}, {settings})")

@@ -111,14 +111,19 @@ def _solver(path: Trajectory) -> Iterator[Row]:
 
 def _simulation(runs: Ensemble) -> Iterator[Row]:
     attrs = runs.attrs
-    yield Row("runs", str(runs.runs), f"of SGD, method “{attrs['method']}”" if "method" in attrs else "of SGD")
+    what = "homogenized SGD" if attrs.get("method") == "homogenized" else "SGD"
+    yield Row("runs", str(runs.runs), f"of {what}, method “{attrs['method']}”" if "method" in attrs else f"of {what}")
+    if "scheme" in attrs:
+        yield Row("scheme", str(attrs["scheme"]), f"{attrs['steps_per_time']} steps in a unit of time")
     if "entropy" in attrs:
         yield Row("seed", str(attrs["entropy"]), "entropy of the simulation, one stream a run (SPEC 7)")
     gone = np.isfinite(runs.diverged.values)
     if gone.any():
         first = number(float(np.nanmin(runs.diverged.values)))
         yield Row(
-            "diverged", f"{int(gone.sum())} of {gone.size} runs", f"of SGD left the finite range, first at t = {first}"
+            "diverged",
+            f"{int(gone.sum())} of {gone.size} runs",
+            f"of {what} left the finite range, first at t = {first}",
         )
     if attrs.get("seconds") is not None:
         yield Row("simulation took", f"{number(float(attrs['seconds']), 3)} s", "wall time")
