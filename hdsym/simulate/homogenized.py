@@ -10,8 +10,8 @@ Schemes of a step of length tau. "euler": Euler and Maruyama, weak order one. "e
 constant H and I, so that stiff directions need no short steps; H is the mean of its values before and after the step,
 the latter at weights predicted with the same noise, and I, which must not know that noise, is extrapolated from the two
 steps before. Weak order two in the limit and in the fluctuations of order d^-1/2; in the bias of order 1/d order one,
-so that the error is O(tau^2 + tau / d), as of the methods for small noise of G. N. Milstein and M. V. Tretyakov, SIAM
-J. Sci. Comput. 18 (1997).
+so that the error is O(tau^2 + tau / d), as of the weak methods for small noise of G. N. Milstein and M. V. Tretyakov,
+SIAM J. Numer. Anal. 34 (1997).
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ SCHEMES = ("exponential", "euler")
 
 _PER_TIME = {"exponential": 25.0, "euler": 100.0}
 """Steps in the time in which a mode falls by a factor e; Euler's has to resolve the fastest one."""
-_STEPS = 200
+_STEPS = 100
 """Least number of steps up to the horizon."""
 _TOGETHER = 4096
 """Normals that are drawn at once."""
