@@ -32,10 +32,11 @@ class Ensemble(Record):
     Attributes
     ----------
     origin:
-        The model and the problem that were simulated, for :meth:`more`; ``None`` if unknown; not saved.
+        The model, or derivation, and the problem that were simulated, for :meth:`more`; ``None`` if unknown; not
+        saved.
     """
 
-    origin: tuple[Model, Problem] | None = field(default=None)
+    origin: tuple[Any, Problem] | None = field(default=None)
     kind: ClassVar[str] = "Ensemble"
     required: ClassVar[tuple[str, ...]] = (*Record.required, "diverged")
 
@@ -54,7 +55,7 @@ class Ensemble(Record):
         trained: ArrayLike | None = None,
         trained_names: Sequence[str] = (),
         statistics: Mapping[str, ArrayLike] | None = None,
-        origin: tuple[Model, Problem] | None = None,
+        origin: tuple[Any, Problem] | None = None,
     ) -> Ensemble:
         """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
 
@@ -67,7 +68,7 @@ class Ensemble(Record):
         diverged:
             (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
         origin:
-            The model and the problem that were simulated.
+            The model, or derivation, and the problem that were simulated.
 
         Raises
         ------
@@ -118,7 +119,7 @@ class Ensemble(Record):
         DeclarationError
             If `n` is no positive integer.
         """
-        from .simulate import simulate
+        from . import simulate
 
         if model is None or problem is None:
             if self.origin is None:

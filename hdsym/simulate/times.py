@@ -26,8 +26,8 @@ def recorded_steps(
 ) -> NDArray[np.int64]:
     """Steps k (time k / d) at which overlaps are recorded, increasing, without repetition, shape (T,).
 
-    There are d steps per unit of time. The wanted times `t_eval`, each at the nearest step; else t = 0 and `record` more times up to `t` (or `horizon`),
-    spaced linearly or logarithmically.
+    There are d steps per unit of time. The wanted times `t_eval`, each at the nearest step; else t = 0 and `record`
+    more times up to `t` (or `horizon`), spaced linearly or logarithmically.
 
     Raises
     ------

@@ -204,6 +204,17 @@ def test_same_seed_same_arrays_however_the_work_is_cut(least_squares: Any) -> No
     np.testing.assert_array_equal(*(state.observe().overlaps for state in states))
 
 
+def test_ensembles_grow_also_from_a_file(least_squares: Any, tmp_path: Any) -> None:
+    posed = problem()
+    few, many = (run(least_squares, posed, runs=runs, record=5) for runs in (2, 5))
+    np.testing.assert_array_equal(few.more(3).overlaps.values, many.overlaps.values)
+    few.save(tmp_path / "few.nc")
+    grown = hd.load(tmp_path / "few.nc").more(3, LEAST_SQUARES, posed)
+    np.testing.assert_array_equal(grown.overlaps.values, many.overlaps.values)
+    with pytest.raises(SimulationError, match="scheme"):
+        run(least_squares, posed, runs=5, record=5, scheme="euler", resume=few)
+
+
 def test_divergence_is_a_result(phase_retrieval: Any) -> None:
     found = run(phase_retrieval, problem(learning_rate=8.0, parameters={}), t=20.0, steps_per_time=50)
     left = found.diverged.values
