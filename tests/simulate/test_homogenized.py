@@ -138,8 +138,8 @@ def spread_of_phase_retrieval(theory: Any, gamma: float, end: float) -> np.ndarr
 
 
 def test_fluctuations_are_right_at_long_steps(phase_retrieval: Any) -> None:
-    """Variances of 3000 runs at tau = 1/2 within 4.5 standard errors (1e-5), Euler's off by more than 10."""
-    d, gamma, runs = 10**8, 0.2, 3000
+    """Variances of 1500 runs at tau = 1/2 within 4.5 standard errors (1e-5), Euler's off by more than 8."""
+    d, gamma, runs = 10**8, 0.2, 1500
     expected = np.diag(spread_of_phase_retrieval(phase_retrieval, gamma, 2.0))
     spectrum, start = hd.spectrum.identity(d=d), hd.start.overlaps(Q=1.0, M=0.5, T=1.0)
     posed = problem(spectrum=spectrum, start=start, learning_rate=gamma, parameters={})
@@ -149,20 +149,20 @@ def test_fluctuations_are_right_at_long_steps(phase_retrieval: Any) -> None:
         B = found.overlaps.values[:, 0]
         z[scheme] = (d * np.var([B[:, 0, 0], B[:, 0, 1]], axis=1, ddof=1) / expected - 1) * math.sqrt(runs / 2)
     assert np.all(np.abs(z["exponential"]) < 4.5), z
-    assert np.abs(z["euler"]).max() > 10, z
+    assert np.abs(z["euler"]).max() > 8, z
 
 
 @pytest.mark.parametrize("batch", [1, 4])
 def test_mean_of_least_squares_is_the_limit_in_every_dimension(least_squares: Any, batch: int) -> None:
-    """All is linear there, so E B obeys the ODE at d = 9 too; 1500 runs, 4 z-scores below 4.5 (3e-5)."""
+    """All is linear there, so E B obeys the ODE at d = 9 too; 1000 runs, 4 z-scores below 4.5 (3e-5)."""
     spectrum = hd.spectrum.eigenvalues([0.4] * 5 + [2.5] + [1.2] * 3)
     start = hd.start.random(cosine=0.1, rng=2)
     posed = problem(spectrum=spectrum, start=start, batch_size=batch, learning_rate=1.0)
-    found = run(least_squares, posed, runs=1500, t=None, t_eval=[1.0, 3.0], steps_per_time=10)
+    found = run(least_squares, posed, runs=1000, t=None, t_eval=[1.0, 3.0], steps_per_time=10)
     path = least_squares.solve(posed, t_eval=[1.0, 3.0])
     for name in ("distance", "risk"):
         values = found.variable(name).values
-        z = (values.mean(axis=0) - path.variable(name).values) / (values.std(axis=0) / math.sqrt(1500))
+        z = (values.mean(axis=0) - path.variable(name).values) / (values.std(axis=0) / math.sqrt(1000))
         assert np.all(np.abs(z) < 4.5), (name, z)
 
 
