@@ -19,6 +19,7 @@ import numpy as np
 
 import hdsym as hd
 from hdsym.simulate import kernels, methods
+from hdsym.simulate.diffusion import Diffusion, Theory
 
 MODELS = ("least_squares", "phase_retrieval", "lipschitz_phase_retrieval", "logistic", "probit")
 
@@ -53,11 +54,11 @@ def step(name: str, d: int, steps: int) -> float:
     return best(lambda: state.advance(rng, gamma, rates)) / steps * 1e6
 
 
-def homogenized(model: hd.Model, posed: hd.Problem, scheme: str) -> float:
+def homogenized(theory: Theory, posed: hd.Problem, scheme: str) -> float:
     """Microseconds per step of one run of homogenized SGD."""
-    explicit, steps = posed.explicit(model), 50
-    equation = {"theory": hd.derive(model), "scheme": scheme, "steps_per_time": 1000}
-    state = methods.make("homogenized", explicit, posed, kernels.build(explicit), **equation).begin()
+    explicit, steps = posed.explicit(theory.model), 50
+    asked = Diffusion(theory, scheme, 1000)
+    state = methods.make("homogenized", explicit, posed, kernels.build(explicit), diffusion=asked).begin()
     rng, gamma = np.random.Generator(np.random.SFC64(0)), np.full(steps, 0.05)
     rates = np.zeros((steps, len(explicit.trained)))
     state.advance(rng, gamma[:0], rates[:0])
@@ -66,18 +67,20 @@ def homogenized(model: hd.Model, posed: hd.Problem, scheme: str) -> float:
 
 def print_homogenized(d: int = 10_000) -> None:
     """All d eigenvalues different, and all equal; one direction, and a committee."""
-    committee = hd.zoo.committee("erf")
+    sizes = {"n_student": 4, "n_teacher": 2}
+    committee = hd.derive(hd.zoo.committee("erf"))
     cases = (
-        ("phase retrieval", hd.zoo.phase_retrieval(), 1, {}),
-        ("erf committee, K = 4, M = 2", committee, 4, {"n_student": 4, "n_teacher": 2}),
+        ("phase retrieval", hd.derive(hd.zoo.phase_retrieval()), 1, {}),
+        ("erf committee, 4 and 2", committee, 4, sizes),
+        ("erf committee, compiled", committee.with_target("numba"), 4, sizes),
     )
     print(f"homogenized SGD, one run on one core, d = {d}")
-    for name, model, l, sizes in cases:
+    for name, theory, l, sizes in cases:
         drawn = draw(np.random.SFC64, d * l, 50)
         for spectrum in (hd.spectrum.power_law(0.6, d=d), hd.spectrum.identity(d=d)):
             posed = hd.Problem(spectrum, hd.start.random(rng=0, **sizes), 0.05)
             for scheme in ("exponential", "euler"):
-                us = homogenized(model, posed, scheme)
+                us = homogenized(theory, posed, scheme)
                 levels = len(spectrum.levels)
                 normals = f", {us / drawn:.1f} times drawing d l normals alone" if levels > 1 else ""
                 print(f"    {name:<28} {levels:>6} eigenvalues, {scheme:<11} {1e6 / us:8.0f} steps per second{normals}")

@@ -23,8 +23,8 @@ class Drift:
 
     Attributes
     ----------
-    source:
-        Text of the generated module.
+    source, target:
+        Text of the generated module, and what it is written for.
     parameters:
         Its named arguments that do not change in time.
     shape:
@@ -36,6 +36,7 @@ class Drift:
     """
 
     source: str
+    target: str
     parameters: Mapping[str, Any]
     shape: tuple[int, int]
     trained: Mapping[str, slice] | None
@@ -63,7 +64,7 @@ class Drift:
 
     @cached_property
     def _module(self) -> Any:
-        return load_module(self.source)
+        return load_module(self.source, self.target)
 
     @cached_property
     def _weighed(self) -> Callable[[Float], tuple[Float, ...]]:

@@ -139,7 +139,8 @@ class Linearised(Averages, ABC):
         """H, I and T at one matrix of overlaps."""
         n = self.model.n_student + self.model.n_teacher
         conditions = self.theory.program.conditions is not None
-        return Drift(self.theory.source, self.parameters, (n, self.model.n_student), self._trained_parts, conditions)
+        text = self.theory.source, self.theory.target
+        return Drift(*text, self.parameters, (n, self.model.n_student), self._trained_parts, conditions)
 
     @property
     def _trained_parts(self) -> Mapping[str, slice] | None:

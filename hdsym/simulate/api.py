@@ -18,6 +18,7 @@ from . import ensemble, methods, risk, times
 from .archive import Archive
 from .declaration import check_laws
 from .declared import Statistics
+from .diffusion import Diffusion
 from .executors import worker_count
 from .identity import identity
 from .kernels import build
@@ -26,7 +27,7 @@ from .run import Job, Record, make_rates, stacked_rates
 
 if TYPE_CHECKING:
     from ..results import Ensemble
-    from .homogenized import Theory
+    from .diffusion import Theory
 
 __all__ = ["simulate"]
 
@@ -84,7 +85,8 @@ def simulate(
         dX = -gamma (grad R + delta X) dt + gamma sqrt(K / (d batch_size)) dBrownian sqrt(I(B)), with grad R and I(B) of
         the theory, which is derived if a model is given. Its steps are much longer than 1 / d; each costs O(d n), or
         O(m n^2) if K has m distinct eigenvalues. Its fluctuations are O(d^-1/2) as those of SGD, but not equal to them:
-        a sample's correlation with its own slope is left out. Trained scalars have no noise of their own.
+        a sample's correlation with its own slope is left out. Trained scalars have no noise of their own. Of a
+        derivation ``.with_target("numba")`` steps of committees are faster.
     workers:
         Threads or processes; all cores by default.
     progress:
@@ -144,9 +146,8 @@ def simulate(
     constants = np.array(list(parameters.values()), dtype=np.float64)
     average = risk.Averager(kernels.population, model, constants, threads)
     statistics = Statistics(model, constants, threads)
-    horizon = times.last_time(problem.horizon, t, t_eval)
-    equation = {"theory": theory, "scheme": scheme, "steps_per_time": steps_per_time, "horizon": horizon}
-    plan = methods.make(method, model, problem, kernels, statistics.means, group, **equation)
+    diffusion = Diffusion(theory, scheme, steps_per_time, times.last_time(problem.horizon, t, t_eval))
+    plan = methods.make(method, model, problem, kernels, statistics.means, group, diffusion)
     pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)
     steps = times.recorded_steps(pace, problem.horizon, t, t_eval, record, spacing)
     seen, compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])

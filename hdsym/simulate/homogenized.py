@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from ..errors import SimulationError
 from ..model import Model
 from ..modulecache import load_source
 from ..problem import Problem
+from .diffusion import Drift
 from .grouping import grouped
 from .kernels import template
 from .levels import Groups, Levels, split
@@ -50,24 +51,6 @@ _TOGETHER = 4096
 """Normals that are drawn at once."""
 _WORK = 40_000
 """A step costs at least as much as so many draws: it is made in Python."""
-
-
-class Drift(Protocol):
-    """What the theory gives: H (n, l), I (l, l) and T (scalars,) at B (n, n) and theta (scalars,)."""
-
-    def __call__(self, B: Float, theta: Float) -> tuple[Float, ...]: ...
-
-    def exists(self, B: Float) -> bool:
-        """Whether the expectations exist at B."""
-
-
-class Theory(Protocol):
-    """A derivation, as far as it is needed here."""
-
-    @property
-    def model(self) -> Model: ...
-
-    def drift(self, problem: Problem) -> Drift: ...
 
 
 @dataclass(frozen=True)
@@ -196,16 +179,16 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
     DeclarationError
         If `steps_per_time` is no positive integer.
     """
-    theory: Theory | None = settings.theory
-    if theory is None:
+    asked = settings.diffusion
+    if asked.theory is None:
         raise SimulationError(
             'method="homogenized" needs the theory of the model',
             remedy="call hd.simulate(hd.derive(model), problem, ...)",
         )
-    scheme = SCHEMES[0] if settings.scheme is None else settings.scheme
+    scheme = SCHEMES[0] if asked.scheme is None else asked.scheme
     if scheme not in SCHEMES:
         raise SimulationError(f"scheme is {scheme!r}", remedy=f"it is one of: {', '.join(SCHEMES)}")
-    drift = theory.drift(problem)
+    drift = asked.theory.drift(problem)
     groups, attrs = grouped(model, problem, settings.group, most=None)
     levels = split(groups, model.n_student)
     B = levels.overlaps(levels.X, levels.A)[0]
@@ -216,10 +199,10 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
             f"gradient or Fisher matrix are not finite at the start, where B = {B.tolist()}",
             remedy='the formulas are singular there, or expectations do not exist; start elsewhere, or use "direct"',
         )
-    if settings.steps_per_time is None:
+    if asked.steps_per_time is None:
         pace = _pace(scheme, problem, groups, B, found, settings)
     else:
-        pace = checks.dimension(settings.steps_per_time, "steps_per_time")
+        pace = checks.dimension(asked.steps_per_time, "steps_per_time")
     noise = 1.0 / (float(problem.spectrum.dimension()) * settings.batch)
     equation = Equation(settings.delta, noise, 1.0 / pace, scheme == "euler")
     work = max(_WORK, 3 * levels.X.size)
@@ -233,12 +216,12 @@ def _pace(scheme: str, problem: Problem, groups: Groups, B: Float, found: tuple[
     l, lam, counts = H.shape[1], groups.eigenvalues, groups.multiplicities
     square = float(counts @ lam**2)
     typical = lam.max() if scheme == "euler" else square / float(counts @ lam)
-    gamma = float(np.max(problem.learning_rate(np.linspace(0.0, settings.horizon, 201))))
+    gamma = float(np.max(problem.learning_rate(np.linspace(0.0, settings.diffusion.horizon, 201))))
     fall = gamma * (2.0 * typical * float(np.max(np.abs(np.linalg.eigvalsh(H[:l])))) + problem.delta)
     heat = (
         gamma**2 * square / float(counts.sum()) / settings.batch * float(np.trace(fisher)) / float(np.trace(B) or 1.0)
     )
-    return int(np.ceil(max(_PER_TIME[scheme] * (fall + heat), _STEPS / settings.horizon)))
+    return int(np.ceil(max(_PER_TIME[scheme] * (fall + heat), _STEPS / settings.diffusion.horizon)))
 
 
 @cache

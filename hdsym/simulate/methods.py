@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
+from .diffusion import Diffusion
 from .grouping import grouped
 from .kernels import Kernels, Means
 from .levels import Levels, split
@@ -51,10 +52,7 @@ class State(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What every step needs besides the weights: values of the parameters, start of the trained scalars, ...
-
-    The last ones are for homogenized SGD: see :mod:`.homogenized`.
-    """
+    """What every step needs besides the weights: values of the parameters, start of the trained scalars, ..."""
 
     delta: float
     batch: int
@@ -62,10 +60,7 @@ class Settings:
     trained: Float
     means: tuple[Means, ...]
     group: int | None = None
-    theory: Any = None
-    scheme: str | None = None
-    steps_per_time: int | None = None
-    horizon: float = 1.0
+    diffusion: Diffusion = field(default_factory=Diffusion)
 
 
 class _Weights:
@@ -188,11 +183,9 @@ def make(
     kernels: Kernels,
     means: tuple[Means, ...] = (),
     group: int | None = None,
-    **equation: Any,
+    diffusion: Diffusion | None = None,
 ) -> Plan:
     """How runs of a method go, for an explicit model; `means` are the averages of its declared statistics.
-
-    What only homogenized SGD takes are theory, scheme, steps_per_time and horizon.
 
     Raises
     ------
@@ -205,7 +198,7 @@ def make(
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
     parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, **equation)
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, diffusion or Diffusion())
     _check_meant(method, settings)
     return METHODS[method](model, problem, kernels, settings)
 
@@ -215,7 +208,7 @@ def _check_meant(method: str, settings: Settings) -> None:
     if settings.group is not None and method not in ("reduced", "homogenized"):
         raise SimulationError(f'method="{method}" has no groups', remedy='leave group out, or use method="reduced"')
     for name in ("scheme", "steps_per_time"):
-        if getattr(settings, name) is not None and method != "homogenized":
+        if getattr(settings.diffusion, name) is not None and method != "homogenized":
             raise SimulationError(
                 f'method="{method}" has no {name}: its steps are those of SGD',
                 remedy=f'leave {name} out, or use method="homogenized"',

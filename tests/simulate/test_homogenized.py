@@ -16,6 +16,7 @@ from scipy.stats import ks_2samp
 import hdsym as hd
 from hdsym.errors import DeclarationError, SimulationError
 from hdsym.simulate import homogenized, methods, streams
+from hdsym.simulate.diffusion import Diffusion
 from hdsym.simulate.kernels import build
 
 LEAST_SQUARES = hd.zoo.least_squares()  # one model for most tests: every other one is compiled anew
@@ -193,8 +194,8 @@ def test_same_seed_same_arrays_however_the_work_is_cut(least_squares: Any) -> No
     np.testing.assert_array_equal(one.overlaps.values[:3], run(LEAST_SQUARES, posed).overlaps.values)
     assert len({*one.overlaps.values[:, -1, 0, 0]}) == 5
     assert {one.attrs[name] for name in ("method", "scheme")} == {"homogenized", "exponential"}
-    given = {"theory": least_squares, "steps_per_time": 10}
-    plan = methods.make("homogenized", LEAST_SQUARES, posed, build(LEAST_SQUARES), **given)
+    asked = Diffusion(least_squares, steps_per_time=10)
+    plan = methods.make("homogenized", LEAST_SQUARES, posed, build(LEAST_SQUARES), diffusion=asked)
     sent = pickle.loads(pickle.dumps(plan.begin))  # noqa: S301  # our own bytes
     states = [sent(), plan.begin()]
     for state, cuts in zip(states, ([30], [1, 7, 22]), strict=True):
