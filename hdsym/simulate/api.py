@@ -117,7 +117,8 @@ def simulate(
     -------
     Ensemble
         Risk (run, time), overlaps and W^T W (run, time, n, n), student first, trained scalars (run, time, theta). A
-        run that leaves the finite range stops, and ``diverged`` holds the time; that is a result, not an error.
+        run that leaves the finite range stops, and ``diverged`` holds the time; that is a result, not an error. So does
+        one of homogenized SGD where the theory's expectations do not exist.
 
     Raises
     ------

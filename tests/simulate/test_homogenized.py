@@ -224,6 +224,32 @@ def test_divergence_is_a_result(phase_retrieval: Any) -> None:
     assert np.all(np.isfinite(found.risk.values[:, 0]))
 
 
+class Fading:
+    """A theory by hand: X grows, and the expectations exist for |X|^2 below two only."""
+
+    model = LEAST_SQUARES
+
+    def drift(self, _: hd.Problem) -> Fading:
+        return self
+
+    def exists(self, B: np.ndarray) -> bool:
+        return bool(B[0, 0] < 2.0)
+
+    def __call__(self, B: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, ...]:
+        return np.array([[-0.5], [0.0]]), np.array([[0.1]]), theta
+
+
+def test_a_run_ends_where_expectations_do_not_exist() -> None:
+    posed = problem(spectrum=hd.spectrum.identity(d=HUGE))
+    found = run(Fading(), posed, t=4.0, steps_per_time=10)
+    growth = 2 * 0.5  # of |X|^2, and heat from noise
+    expected = math.log((2.0 + 0.025) / 1.025) / growth
+    np.testing.assert_allclose(found.diverged.values, expected, atol=0.1)
+    assert np.nanmax(found.overlaps.values) < 2.0
+    with pytest.raises(SimulationError, match="not finite at the start"):
+        run(Fading(), problem(start=hd.start.overlaps(Q=3.0, M=0.0, T=1.0)))
+
+
 def test_many_eigenvalues_one_by_one_or_grouped(least_squares: Any) -> None:
     model = LEAST_SQUARES.with_statistics(angle=hd.statistics.misclassification(hd.student("x"), hd.teacher("s")))
     spectrum = hd.spectrum.power_law(0.5, d=5000)
