@@ -83,7 +83,7 @@ MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Simulation:
-    """How to simulate: number of runs, seed, recorded times, "direct" or "data", processes."""
+    """How to simulate: number of runs, seed, recorded times, the method, threads."""
 
     runs: int = 30
     rng: int = 0

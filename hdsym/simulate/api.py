@@ -158,7 +158,7 @@ def simulate(
         stacked_rates(problem.trained_rates(model), pace, block, offset),
     )
     job = Job(plan.begin, *rates, steps, block, pace)
-    settings = {"method": method, "group": group, "scheme": scheme, "steps_per_time": plan.pace}
+    settings = {"method": method, "group": group, "scheme": plan.attrs.get("scheme"), "steps_per_time": plan.pace}
     archive = Archive(identity(model, problem, settings, job, seen), steps, pace)
     if resume is not None:
         archive.resume(resume, runs, tuple(statistics.averagers) if method == "data" else ())
