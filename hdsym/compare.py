@@ -19,9 +19,14 @@ from .verdict import Verdict
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Verdict", "compare"]
+__all__ = ["STATISTICS", "Verdict", "compare"]
 
 Float = NDArray[np.float64]
+
+STATISTICS = ("risk", "norm")
+"""What is compared by default. The risk alone may be flat in an error: with 50 runs of logistic regression at d = 2000
+and gamma off by 5 % it finds none of twenty, with the norm all of them. Both are the same for every order and sign of
+the students, which runs may choose differently."""
 
 _SEED = 20_240_817
 """Fixed, so that the same curves get the same p-value in every session; the sign flips decide its third digit."""
@@ -33,7 +38,7 @@ _FLOOR = 1e-6
 def compare(
     path: Trajectory,
     runs: Ensemble,
-    statistics: Sequence[str] = ("risk",),
+    statistics: Sequence[str] = STATISTICS,
     bias: float | tuple[Trajectory, Ensemble] = 3.0,
     *,
     level: float = 0.01,
@@ -67,9 +72,10 @@ def compare(
         tenth of the runs diverge while the theory is finite, the others are compared; if more do, that is a
         disagreement, and the times before the first divergence are compared.
     statistics:
-        Names of variables of both: ``"risk"``, ``"distance"``, ``"norm"``, ``"cosine"``; of ``"overlaps"``, ``"gram"``,
-        ``"cosines"`` and ``"trained"`` every entry is compared. Where a cosine is zero, its absolute value, and with it
-        the ``"specialisation"``, fluctuates to one side by O(d^-1/2): more than the allowance.
+        Names of variables of both, by default risk and norm: ``"risk"``, ``"distance"``, ``"norm"``, ``"cosine"``; of
+        ``"overlaps"``, ``"gram"``, ``"cosines"`` and ``"trained"`` every entry is compared. Where a cosine is zero, its
+        absolute value, and with it the ``"specialisation"``, fluctuates to one side by O(d^-1/2): more than the
+        allowance.
     bias:
         Constant of the O(1/d) allowance; or ``(path, runs)`` of the same problem at another dimension, best a quarter
         of this one with as many runs or more, as ``problem.at(d)`` poses it.

@@ -79,6 +79,7 @@ def run_job(
         If the output folder cannot be written.
     """
     from . import compare, simulate
+    from .compare import STATISTICS
     from .derive import derive
 
     file = read(source)
@@ -106,7 +107,7 @@ def run_job(
         )
     with _timed(say, "compare and write"):
         declared = [name for name, _ in file.model.declared_statistics]
-        verdict = compare(path, ensemble, statistics=("risk", *declared))
+        verdict = compare(path, ensemble, statistics=(*STATISTICS, *declared))
         outcome = Outcome(theory, path, ensemble, verdict, destination, FILES)
         _write(outcome, file, command or f"hdsym run {source}")
     return outcome

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from .errors import DeclarationError, ParameterError
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["check_names", "expanded", "name_of", "number", "sizes_given"]
+__all__ = ["check_names", "expanded", "finite_entries", "name_of", "named_values", "number", "sizes_given"]
 
 
 def name_of(key: Any) -> str:
@@ -109,3 +109,22 @@ def sizes_given(model: Model, values: Mapping[Any, Any]) -> dict[str, int]:
             remedy=f"give them: model.at({', '.join(f'{name}=3' for name in names)})",
         )
     return {name: checks.dimension(given[name], f"the size {name}") for name in names}
+
+
+def named_values(values: Any, what: str, example: str, read: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """A mapping with names for keys, sorted, each value read."""
+    if not isinstance(values, Mapping):
+        raise ParameterError(f"{what} is {values!r}", remedy=f"give a mapping, for instance {example}")
+    found = {name_of(key): value for key, value in values.items()}
+    return {name: read(name, found[name]) for name in sorted(found)}
+
+
+def finite_entries(name: str, value: Any) -> float | tuple[float, ...]:
+    """A finite number, or a vector of them, else :class:`ParameterError`."""
+    try:
+        if np.ndim(value) != 1:
+            return checks.finite(value, f"the parameter {name!r}")
+        return tuple(float(entry) for entry in checks.real_array(value, f"the parameter {name!r}"))
+    except (DeclarationError, ValueError) as error:  # numpy has its own for ragged lists
+        message = error.message if isinstance(error, DeclarationError) else f"the parameter {name!r} is {value!r}"
+        raise ParameterError(message, remedy="give a finite number, or a vector of them for a family") from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
-from .errors import DeclarationError, ParameterError
-from .parametervalues import check_names, expanded, name_of
+from .errors import DeclarationError
+from .parametervalues import check_names, expanded, finite_entries, named_values
 from .rows import Data
 from .schedule import LearningRate
 from .sizing import inferred_sizes
@@ -86,10 +86,12 @@ class Problem:
                 )
             object.__setattr__(self, name, value)
         object.__setattr__(self, "batch_size", checks.dimension(self.batch_size, "batch_size"))
-        object.__setattr__(self, "parameters", _named(self.parameters, "parameters", '{"noise_std": 0.1}', _value))
-        rates = _named(self.learning_rates, "learning_rates", '{"v": 0.1}', lambda _, rate: LearningRate(rate))
+        object.__setattr__(
+            self, "parameters", named_values(self.parameters, "parameters", '{"noise_std": 0.1}', finite_entries)
+        )
+        rates = named_values(self.learning_rates, "learning_rates", '{"v": 0.1}', lambda _, rate: LearningRate(rate))
         object.__setattr__(self, "learning_rates", rates)
-        sizes = _named(self.sizes, "sizes", '{"K": 3}', lambda name, n: checks.dimension(n, f"the size {name}"))
+        sizes = named_values(self.sizes, "sizes", '{"K": 3}', lambda name, n: checks.dimension(n, f"the size {name}"))
         object.__setattr__(self, "sizes", sizes)
         if self.data is not None:
             _check_kind(self.data, Data, "data", "Problem.from_data(features, labels, learning_rate=...)")
@@ -112,6 +114,8 @@ class Problem:
         labels: ArrayLike,
         learning_rate: Any,
         *,
+        model: Model | None = None,
+        parameters: Mapping[Any, Any] | None = None,
         delta: float = 0.0,
         start: ArrayLike | None = None,
         batch_size: int = 1,
@@ -119,16 +123,23 @@ class Problem:
         center: bool = False,
         scale: bool = False,
     ) -> Problem:
-        """Least squares on real rows, as the Gaussian problem with the same second moments.
+        """Real rows, as a Gaussian problem with their second moments.
 
         The covariance is K = A^T A / N with A the features; the teacher X* is the least-squares solution of minimum
         norm; the label noise ``noise_std`` is the root mean square of its residual, which is orthogonal to every
         feature. Directions in which the data do not vary get eigenvalue exactly zero and no teacher.
 
+        With a `model` whose label is 0 or 1 with probability p(s), as ``hd.zoo.logistic("bernoulli")``, the teacher is
+        the maximum likelihood estimate, at which the mean gradient of the log-likelihood over the rows is zero; the
+        labels of the Gaussian problem are sampled. Measured on features that are not Gaussian (random signs), labels
+        from the model, N = 2000 to 8000 and d up to N / 5: the risk on the rows within 1 % of the theory.
+
         Parameters
         ----------
         features, labels:
             (N, d), rows are samples, and (N,).
+        model, parameters:
+            What the labels are taken for, y = s + eps by default, and values of the parameters.
         start:
             X0, shape (d,), acting on the features as they are after centring and scaling; zero by default.
         center:
@@ -141,12 +152,12 @@ class Problem:
         Raises
         ------
         DeclarationError
-            For shapes that do not fit, entries that are not finite, features that are all zero; and as
-            :class:`Problem` does.
+            For shapes that do not fit, entries that are not finite, features that are all zero; for labels that are
+            none of the model's, or that the features separate; and as :class:`Problem` does.
         """
-        from .dataproblem import least_squares
+        from .dataproblem import gaussian_equivalent
 
-        parts = least_squares(features, labels, start, center=center, scale=scale)
+        parts = gaussian_equivalent(features, labels, start, model, parameters or {}, center=center, scale=scale)
         return cls(learning_rate=learning_rate, delta=delta, batch_size=batch_size, horizon=horizon, **parts)
 
     def at(self, d: int) -> Problem:
@@ -266,22 +277,3 @@ def _check_kind(value: Any, kind: type, name: str, example: str) -> None:
         remedy = f"give for instance {example}"
     shown = type(value).__name__ if np.ndim(value) else repr(value)
     raise DeclarationError(f"the {name} of the problem is {shown}, not a {kind.__name__}", remedy=remedy)
-
-
-def _named(values: Any, what: str, example: str, read: Callable[[str, Any], Any]) -> dict[str, Any]:
-    """A mapping with names for keys, sorted, each value read."""
-    if not isinstance(values, Mapping):
-        raise ParameterError(f"{what} is {values!r}", remedy=f"give a mapping, for instance {example}")
-    found = {name_of(key): value for key, value in values.items()}
-    return {name: read(name, found[name]) for name in sorted(found)}
-
-
-def _value(name: str, value: Any) -> float | tuple[float, ...]:
-    """A finite number, or a vector of them, else :class:`ParameterError`."""
-    try:
-        if np.ndim(value) != 1:
-            return checks.finite(value, f"the parameter {name!r}")
-        return tuple(float(entry) for entry in checks.real_array(value, f"the parameter {name!r}"))
-    except (DeclarationError, ValueError) as error:  # numpy has its own for ragged lists
-        message = error.message if isinstance(error, DeclarationError) else f"the parameter {name!r} is {value!r}"
-        raise ParameterError(message, remedy="give a finite number, or a vector of them for a family") from None

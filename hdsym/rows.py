@@ -12,7 +12,7 @@ __all__ = ["Data"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Data:
-    """Real rows, drawn with replacement by ``hd.simulate(model, problem, method="data")``.
+    """Real rows, which ``hd.simulate(model, problem, method="data")`` takes SGD steps on.
 
     Attributes
     ----------

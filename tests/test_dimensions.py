@@ -87,10 +87,19 @@ def test_small_dimensions_end_to_end_and_again() -> None:
     assert one.verdict is not None
     assert one.verdict.other_d == 40
     assert "p = " in one.words
+    assert "drawn anew" not in one.words
     other = hd.compare_dimensions(
         model, lambda d: posed(hd.spectrum.identity(d)), rng=one.entropy, theory=hd.derive(model), **settings
     )
     assert other.slope == one.slope
+
+
+def test_a_random_start_on_a_wide_spectrum_is_said_to_vary() -> None:
+    model, theory = hd.zoo.least_squares(0.3), hd.derive(hd.zoo.least_squares(0.3))
+    for start, said in ((START, True), (hd.start.overlaps(Q=0.64, M=0.32, T=1.0), False)):
+        problem = hd.Problem(hd.spectrum.power_law(0.6, d=20), start, 0.3, horizon=1.0)
+        scaling = hd.compare_dimensions(model, problem, [20, 40], runs=3, t_eval=[0.0, 0.5], rng=0, theory=theory)
+        assert ("drawn anew at each d" in scaling.words) is said
 
 
 @pytest.mark.parametrize(

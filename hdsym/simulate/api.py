@@ -52,6 +52,7 @@ def simulate(
     group: int | None = None,
     scheme: str | None = None,
     steps_per_time: int | None = None,
+    replace: bool = True,
     executor: str | Executor | None = None,
     resume: Ensemble | None = None,
     checkpoint: str | os.PathLike[str] | None = None,
@@ -80,7 +81,7 @@ def simulate(
     method:
         "direct": Gaussian data in the eigenbasis of K, O(n d batch_size) a step. "reduced": the same law for every d,
         at O(m n^2) a step if K has m distinct eigenvalues. W is followed up to rotations within the eigenspaces of K,
-        which leave all overlaps and the law of SGD alone. "data": rows of ``problem.data``, drawn with replacement.
+        which leave all overlaps and the law of SGD alone. "data": rows of ``problem.data``.
         "homogenized": not SGD, but the diffusion of arXiv:2308.08977 with the same limit,
         dX = -gamma (grad R + delta X) dt + gamma sqrt(K / (d batch_size)) dBrownian sqrt(I(B)), with grad R and I(B) of
         the theory, which is derived if a model is given. Its steps are much longer than 1 / d; each costs O(d n), or
@@ -103,6 +104,9 @@ def simulate(
     steps_per_time:
         For "homogenized": 1 / tau. By default short enough for the pace at the start; where a run becomes faster later,
         give more, and see whether results change.
+    replace:
+        For "data": draw rows with replacement, or (False) go through them once, in an order of its own in each run.
+        The risk is the mean over all rows either way.
     executor:
         "threads" (default), "processes", or a :class:`concurrent.futures.Executor`, whose workers must be able to
         import hdsym. The arrays are the same. Processes start anew, so a script needs ``if __name__ == "__main__":``.
@@ -148,9 +152,10 @@ def simulate(
     average = risk.Averager(kernels.population, model, constants, threads)
     statistics = Statistics(model, constants, threads)
     diffusion = Diffusion(theory, scheme, steps_per_time, times.last_time(problem.horizon, t, t_eval))
-    plan = methods.make(method, model, problem, kernels, statistics.means, group, diffusion)
+    plan = methods.make(method, model, problem, kernels, statistics.means, group, diffusion=diffusion, replace=replace)
     pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)
     steps = times.recorded_steps(pace, problem.horizon, t, t_eval, record, spacing)
+    plan.check(int(steps[-1]), d)
     seen, compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])
     block = int(np.clip(_BLOCK_WORK // plan.work, 16, 65536))
     rates = (
@@ -158,7 +163,13 @@ def simulate(
         stacked_rates(problem.trained_rates(model), pace, block, offset),
     )
     job = Job(plan.begin, *rates, steps, block, pace)
-    settings = {"method": method, "group": group, "scheme": plan.attrs.get("scheme"), "steps_per_time": plan.pace}
+    settings = {
+        "method": method,
+        "group": group,
+        "scheme": plan.attrs.get("scheme"),
+        "steps_per_time": plan.pace,
+        "replace": replace,
+    }
     archive = Archive(identity(model, problem, settings, job, seen), steps, pace)
     if resume is not None:
         archive.resume(resume, runs, tuple(statistics.averagers) if method == "data" else ())

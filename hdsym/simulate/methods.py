@@ -18,7 +18,19 @@ from .grouping import grouped
 from .kernels import Kernels, Means
 from .levels import Levels, split
 
-__all__ = ["METHODS", "Direct", "Observation", "Plan", "Reduced", "Rows", "State", "make"]
+__all__ = [
+    "METHODS",
+    "Direct",
+    "Observation",
+    "Plan",
+    "Reduced",
+    "Settings",
+    "State",
+    "Weights",
+    "eigenvalues_of",
+    "make",
+    "starting_rows",
+]
 
 Float = NDArray[np.float64]
 
@@ -61,9 +73,10 @@ class Settings:
     means: tuple[Means, ...]
     group: int | None = None
     diffusion: Diffusion = field(default_factory=Diffusion)
+    replace: bool = True
 
 
-class _Weights:
+class Weights:
     """X and X* as rows, shapes (l, d) and (l*, d), in the basis the method works in; theta the trained scalars."""
 
     def __init__(self, settings: Settings, X: Float, S: Float, eigenvalues: Float) -> None:
@@ -82,7 +95,7 @@ class _Weights:
         return overlaps, gram, self.theta.copy()
 
 
-class Direct(_Weights):
+class Direct(Weights):
     """Fresh Gaussian data in the eigenbasis: O(n d) work per sample for every covariance."""
 
     def __init__(self, kernels: Kernels, settings: Settings, X: Float, S: Float, eigenvalues: Float) -> None:
@@ -97,38 +110,6 @@ class Direct(_Weights):
 
     def observe(self) -> Observation:
         return Observation(*self.statistics(self.kernels, self.W))
-
-
-class Rows(_Weights):
-    """Rows of a real matrix, drawn with replacement, in the basis the matrix was given in."""
-
-    def __init__(
-        self,
-        kernels: Kernels,
-        settings: Settings,
-        weights: tuple[Float, Float],
-        eigenvalues: Float,
-        basis: Float,
-        rows: tuple[Float, Float],
-    ) -> None:
-        X, S = (np.ascontiguousarray(part @ basis.T) for part in weights)
-        super().__init__(settings, X, S, eigenvalues)
-        self.kernels, self.settings, self.basis = kernels, settings, basis
-        self.features, self.labels = rows
-        self.zero = np.zeros(len(S))  # the label is given: no teacher speaks
-
-    def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
-        s, weights = self.settings, (self.X, self.zero, self.theta)
-        rows = (self.features, self.labels)
-        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, s.delta, s.batch, s.parameters)
-
-    def observe(self) -> Observation:
-        rotated = np.empty_like(self.W)
-        self.kernels.rotate(self.basis, self.W, rotated)
-        weights = (self.X, self.zero, self.theta)
-        given = (self.features, self.labels, *weights, self.settings.parameters)
-        means = np.array([mean.empirical(*given) for mean in self.settings.means])
-        return Observation(*self.statistics(self.kernels, rotated), self.kernels.empirical(*given), means)
 
 
 class Reduced:
@@ -168,12 +149,24 @@ class Plan:
         What results record of the method's approximations.
     pace:
         Steps per unit of time, if that is not d.
+    steps:
+        Most steps of a run; ``None`` if there is no limit.
     """
 
     begin: Factory
     work: int
     attrs: dict[str, Any] = field(default_factory=dict)
     pace: int | None = None
+    steps: int | None = None
+
+    def check(self, steps: int, d: int) -> None:
+        """Raise :class:`SimulationError` if runs of so many steps are too long."""
+        if self.steps is not None and steps > self.steps:
+            raise SimulationError(
+                f"one pass over the rows ends after {self.steps} steps, t = {self.steps / d:.6g}; t = {steps / d:g} is "
+                "wanted",
+                remedy=f"give t={self.steps / d:.6g} or less, or draw rows with replacement",
+            )
 
 
 def make(
@@ -183,14 +176,17 @@ def make(
     kernels: Kernels,
     means: tuple[Means, ...] = (),
     group: int | None = None,
-    diffusion: Diffusion | None = None,
+    **options: Any,
 ) -> Plan:
     """How runs of a method go, for an explicit model; `means` are the averages of its declared statistics.
+
+    Options are `diffusion`, for homogenized SGD, and `replace`, for rows.
 
     Raises
     ------
     SimulationError
-        For an unknown method, one that the problem or the model does not permit, or `group` where there are none.
+        For an unknown method, one that the problem or the model does not permit, `group` where there are none, or
+        `replace` where there are no rows.
     ParameterError
         If a parameter, or the start of a trained scalar, has no value.
     """
@@ -198,7 +194,7 @@ def make(
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
     parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, diffusion or Diffusion())
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, **options)
     _check_meant(method, settings)
     return METHODS[method](model, problem, kernels, settings)
 
@@ -207,6 +203,11 @@ def _check_meant(method: str, settings: Settings) -> None:
     """Arguments that a method does not know are errors, not silence."""
     if settings.group is not None and method not in ("reduced", "homogenized"):
         raise SimulationError(f'method="{method}" has no groups', remedy='leave group out, or use method="reduced"')
+    if not settings.replace and method != "data":
+        raise SimulationError(
+            f'method="{method}" draws fresh samples, which never repeat',
+            remedy='leave replace out, or use method="data"',
+        )
     for name in ("scheme", "steps_per_time"):
         if getattr(settings.diffusion, name) is not None and method != "homogenized":
             raise SimulationError(
@@ -216,8 +217,8 @@ def _check_meant(method: str, settings: Settings) -> None:
 
 
 def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
-    X, S = _starting_rows(model, problem)
-    eigenvalues = _eigenvalues(problem)
+    X, S = starting_rows(model, problem)
+    eigenvalues = eigenvalues_of(problem)
     return Plan(partial(Direct, kernels, settings, X, S, eigenvalues), eigenvalues.size * problem.batch_size)
 
 
@@ -229,45 +230,25 @@ def _reduced(model: Model, problem: Problem, kernels: Kernels, settings: Setting
 
 
 def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
-    if problem.data is None:
-        raise SimulationError(
-            'method="data" needs real rows, and the problem has none',
-            remedy="build it with hd.Problem.from_data(features, labels, learning_rate=...)",
-        )
-    if model.label is None:
-        raise SimulationError(
-            f'method="data" needs a loss in the label, and {model.name} declares f(x, s, eps) directly',
-            remedy='declare the loss with y = hd.label("y") and a link',
-        )
-    for name, g in model.declared_statistics:
-        unknown = [symbol for symbol in (*model.teachers, model.noise_symbol) if symbol is not None and g.has(symbol)]
-        if unknown:
-            raise SimulationError(
-                f"the statistic {name!r} contains {unknown[0]}, which real rows do not have",
-                remedy=f'write it in the label {model.label}, or simulate with method="direct"',
-            )
-    eigenvalues = _eigenvalues(problem)
-    basis = problem.spectrum.basis
-    basis = np.eye(eigenvalues.size) if basis is None else np.array(basis, dtype=np.float64, order="C")
-    # copies are writeable, as numba compiles for one kind of array only
-    rows = (np.array(problem.data.features, order="C"), np.array(problem.data.labels))
-    weights = _starting_rows(model, problem)
-    begin = partial(Rows, kernels, settings, weights, eigenvalues, basis, rows)
-    return Plan(begin, eigenvalues.size * problem.batch_size)
+    from .realrows import plan  # which imports what a plan is
+
+    return plan(model, problem, kernels, settings)
 
 
 def _homogenized(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
-    from .homogenized import plan  # which imports what a plan is
+    from .homogenized import plan  # as above
 
     return plan(model, problem, settings)
 
 
-def _starting_rows(model: Model, problem: Problem) -> tuple[Float, Float]:
+def starting_rows(model: Model, problem: Problem) -> tuple[Float, Float]:
+    """X0 and X* as rows, (l, d) and (l*, d), in the eigenbasis."""
     X, S = problem.weights(model)
     return np.array(X.T, order="C"), np.array(S.T, order="C")
 
 
-def _eigenvalues(problem: Problem) -> Float:
+def eigenvalues_of(problem: Problem) -> Float:
+    """(d,) in the order of coordinates."""
     return np.array(problem.spectrum.eigenvalues(), dtype=np.float64)
 
 

@@ -74,3 +74,27 @@ def test_a_model_without_label_has_no_use_for_rows():
     model = hd.Model((hd.student("x") - hd.teacher("s")) ** 2 / 2)
     with pytest.raises(SimulationError, match="needs a loss in the label"):
         hd.simulate(model, problem, runs=1, t=1, method="data")
+
+
+def test_one_pass_takes_every_row_once_in_an_order_of_its_own():
+    A, labels = _rows()
+    problem = hd.Problem.from_data(A, labels, learning_rate=0.2, batch_size=3)
+    settings = {"runs": 2, "t_eval": [0.0, 1.0, 13 / 6], "rng": 4, "method": "data", "replace": False}
+    ensemble = hd.simulate(hd.zoo.least_squares(), problem, **settings)
+    orders = []
+    for i, seed in enumerate(np.random.SeedSequence(4).spawn(2)):
+        orders.append(np.random.Generator(np.random.SFC64(seed)).permutation(40))
+        X = np.zeros(6)
+        for k in range(13):  # 13 batches of three: a row is left
+            batch = orders[-1][3 * k : 3 * k + 3]
+            X = X - 0.2 / 6 * (A[batch] @ X - labels[batch]) @ A[batch] / 3
+        np.testing.assert_allclose(ensemble.gram.values[i, -1, 0, 0], X @ X, rtol=1e-10)
+    assert not np.array_equal(*orders)
+    np.testing.assert_array_equal(
+        hd.simulate(hd.zoo.least_squares(), problem, **{**settings, "runs": 1}).more(1).risk.values,
+        ensemble.risk.values,
+    )
+    with pytest.raises(SimulationError, match=r"ends after 13 steps, t = 2.16667; t = 3(.|\n)*t=2.16667 or less"):
+        hd.simulate(hd.zoo.least_squares(), problem, **{**settings, "t_eval": [3.0]})
+    with pytest.raises(SimulationError, match="draws fresh samples"):
+        hd.simulate(hd.zoo.least_squares(), problem, t=1, replace=False)

@@ -1,0 +1,90 @@
+"""SGD over the rows of a real matrix."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import SimulationError
+from ..model import Model
+from ..problem import Problem
+from .kernels import Kernels
+from .methods import Observation, Plan, Settings, Weights, eigenvalues_of, starting_rows
+
+__all__ = ["Rows", "plan"]
+
+Float = NDArray[np.float64]
+
+
+class Rows(Weights):
+    """Rows of a real matrix, in the basis it was given in: drawn with replacement, or each once in a random order."""
+
+    def __init__(
+        self,
+        kernels: Kernels,
+        settings: Settings,
+        weights: tuple[Float, Float],
+        eigenvalues: Float,
+        basis: Float,
+        rows: tuple[Float, Float],
+    ) -> None:
+        X, S = (np.ascontiguousarray(part @ basis.T) for part in weights)
+        super().__init__(settings, X, S, eigenvalues)
+        self.kernels, self.settings, self.basis = kernels, settings, basis
+        self.features, self.labels = rows
+        self.order = np.empty(0, dtype=np.int64)  # the rows not yet taken
+        self.fresh = True
+        self.zero = np.zeros(len(S))  # the label is given: no teacher speaks
+
+    def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        s, weights = self.settings, (self.X, self.zero, self.theta)
+        if not s.replace and self.fresh:
+            self.order, self.fresh = rng.permutation(len(self.labels)), False
+        taken, self.order = np.split(self.order, [gamma.size * s.batch])
+        rows = (self.features, self.labels, taken)
+        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, s.delta, s.batch, s.parameters)
+
+    def observe(self) -> Observation:
+        rotated = np.empty_like(self.W)
+        self.kernels.rotate(self.basis, self.W, rotated)
+        weights = (self.X, self.zero, self.theta)
+        given = (self.features, self.labels, *weights, self.settings.parameters)
+        means = np.array([mean.empirical(*given) for mean in self.settings.means])
+        return Observation(*self.statistics(self.kernels, rotated), self.kernels.empirical(*given), means)
+
+
+def plan(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
+    """How runs over the rows of ``problem.data`` go.
+
+    Raises
+    ------
+    SimulationError
+        If the problem has no rows, the model no label, or a statistic needs what rows do not have.
+    """
+    if problem.data is None:
+        raise SimulationError(
+            'method="data" needs real rows, and the problem has none',
+            remedy="build it with hd.Problem.from_data(features, labels, learning_rate=...)",
+        )
+    if model.label is None:
+        raise SimulationError(
+            f'method="data" needs a loss in the label, and {model.name} declares f(x, s, eps) directly',
+            remedy='declare the loss with y = hd.label("y") and a link',
+        )
+    for name, g in model.declared_statistics:
+        unknown = [symbol for symbol in (*model.teachers, model.noise_symbol) if symbol is not None and g.has(symbol)]
+        if unknown:
+            raise SimulationError(
+                f"the statistic {name!r} contains {unknown[0]}, which real rows do not have",
+                remedy=f'write it in the label {model.label}, or simulate with method="direct"',
+            )
+    eigenvalues = eigenvalues_of(problem)
+    basis = problem.spectrum.basis
+    basis = np.eye(eigenvalues.size) if basis is None else np.array(basis, dtype=np.float64, order="C")
+    # copies are writeable, as numba compiles for one kind of array only
+    rows = (np.array(problem.data.features, order="C"), np.array(problem.data.labels))
+    weights = starting_rows(model, problem)
+    begin, b = partial(Rows, kernels, settings, weights, eigenvalues, basis, rows), problem.batch_size
+    return Plan(begin, eigenvalues.size * b, steps=None if settings.replace else len(rows[1]) // b)
