@@ -22,6 +22,7 @@
 
     [model.statistics]                # means that are followed along with the risk, and judged with it
     misclassification = "(1 - sign(x)*sign(s)) / 2"
+    error = "sqrt(overlap(x - s, x - s, covariance**2))"    # of W^T q(K) W; functions of means: sqrt(mean((x - y)**2))
 
     [problem]
     spectrum = {kind = "power_law", alpha = 0.6, d = 2000}

@@ -10,9 +10,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..composition import Forms
 from ..errors import SimulationError
+from ..followed import owner
 from ..model import Model
 from ..problem import Problem
+from .declared import Statistics
 from .grouping import grouped
 from .kernels import Kernels, Means
 from .levels import Levels, split
@@ -24,16 +27,17 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Observation:
-    """B = W^T K W and W^T W, both (n, n), the trained scalars, and what the method knows without B.
+    """B = W^T K W and W^T W, both (n, n), the trained scalars, and the overlaps <u, q(K) v> of declared statistics.
 
-    That are the risk (else NaN) and the declared statistics (else empty).
+    And what the method knows without B: the risk (else NaN) and the means of declared statistics (else empty).
     """
 
     overlaps: Float
     gram: Float
     trained: Float
+    forms: Float
     risk: float = np.nan
-    statistics: Float = field(default_factory=lambda: np.empty(0))
+    means: Float = field(default_factory=lambda: np.empty(0))
 
 
 class State(Protocol):
@@ -61,6 +65,7 @@ class Settings:
     parameters: Float
     trained: Float
     means: tuple[Means, ...]
+    forms: Forms
     group: int | None = None
     theory: Any = None
     scheme: str | None = None
@@ -78,13 +83,16 @@ class _Weights:
         self.eigenvalues = eigenvalues
         self.gradient = np.zeros_like(self.X)
 
-    def statistics(self, kernels: Kernels, rotated: Float) -> tuple[Float, Float, Float]:
-        """B, W^T W and theta, from W in the eigenbasis, `rotated`, shape (n, d)."""
-        n = len(rotated)
-        overlaps, gram = np.empty((n, n)), np.empty((n, n))
-        kernels.overlaps(rotated, self.eigenvalues, overlaps)
-        kernels.overlaps(rotated, np.ones_like(self.eigenvalues), gram)
-        return overlaps, gram, self.theta.copy()
+    def statistics(self, kernels: Kernels, settings: Settings, rotated: Float) -> tuple[Float, Float, Float, Float]:
+        """B, W^T W, theta and the overlaps of statistics, from W in the eigenbasis, `rotated`, shape (n, d)."""
+
+        def weighted(by: Float) -> Float:
+            found = np.empty((len(rotated), len(rotated)))
+            kernels.overlaps(rotated, by, found)
+            return found
+
+        forms = settings.forms(lambda q: weighted(q(self.eigenvalues)), ())
+        return weighted(self.eigenvalues), weighted(np.ones_like(self.eigenvalues)), self.theta.copy(), forms
 
 
 class Direct(_Weights):
@@ -101,7 +109,7 @@ class Direct(_Weights):
         return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, s.delta, s.batch, s.parameters)
 
     def observe(self) -> Observation:
-        return Observation(*self.statistics(self.kernels, self.W))
+        return Observation(*self.statistics(self.kernels, self.settings, self.W))
 
 
 class Rows(_Weights):
@@ -133,7 +141,8 @@ class Rows(_Weights):
         weights = (self.X, self.zero, self.theta)
         given = (self.features, self.labels, *weights, self.settings.parameters)
         means = np.array([mean.empirical(*given) for mean in self.settings.means])
-        return Observation(*self.statistics(self.kernels, rotated), self.kernels.empirical(*given), means)
+        seen = self.statistics(self.kernels, self.settings, rotated)
+        return Observation(*seen, self.kernels.empirical(*given), means)
 
 
 class Reduced:
@@ -152,7 +161,9 @@ class Reduced:
         return self.kernels.reduced(rng, *kept, *groups, *rest)
 
     def observe(self) -> Observation:
-        return Observation(*self.levels.overlaps(self.X, self.A), self.theta.copy())
+        levels, grams = self.levels, self.levels.grams(self.A)
+        forms = self.settings.forms(lambda q: levels.weighted(self.X, grams, q), ())
+        return Observation(*levels.overlaps(self.X, grams), self.theta.copy(), forms)
 
 
 Factory = Callable[[], State]
@@ -186,11 +197,11 @@ def make(
     model: Model,
     problem: Problem,
     kernels: Kernels,
-    means: tuple[Means, ...] = (),
+    declared: Statistics | None = None,
     group: int | None = None,
     **equation: Any,
 ) -> Plan:
-    """How runs of a method go, for an explicit model; `means` are the averages of its declared statistics.
+    """How runs of a method go, for an explicit model with these declared statistics.
 
     What only homogenized SGD takes are theory, scheme, steps_per_time and horizon.
 
@@ -205,7 +216,8 @@ def make(
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
     parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, **equation)
+    recorded = ((), Forms((), ())) if declared is None else declared.recorded
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, *recorded, group, **equation)
     _check_meant(method, settings)
     return METHODS[method](model, problem, kernels, settings)
 
@@ -246,11 +258,11 @@ def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) 
             f'method="data" needs a loss in the label, and {model.name} declares f(x, s, eps) directly',
             remedy='declare the loss with y = hd.label("y") and a link',
         )
-    for name, g in model.declared_statistics:
+    for name, g in model.means:
         unknown = [symbol for symbol in (*model.teachers, model.noise_symbol) if symbol is not None and g.has(symbol)]
         if unknown:
             raise SimulationError(
-                f"the statistic {name!r} contains {unknown[0]}, which real rows do not have",
+                f"the statistic {owner(name)!r} contains {unknown[0]}, which real rows do not have",
                 remedy=f'write it in the label {model.label}, or simulate with method="direct"',
             )
     eigenvalues = _eigenvalues(problem)
