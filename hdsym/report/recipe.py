@@ -183,7 +183,11 @@ def _spectrum(problem: Problem) -> str | None:
     label = problem.spectrum.label
     if label == "identity":
         return "hd.spectrum.identity()"
-    return f"hd.spectrum.{label}" if label.startswith(("identity(", "power_law(")) else None
+    return f"hd.spectrum.{label}" if label.startswith(_WRITTEN) and "..." not in label else None
+
+
+_WRITTEN = ("identity(", "power_law(", "power_law_density(", "two_level(", "marchenko_pastur(", "spiked(")
+"""Spectra whose label is the call that makes them."""
 
 
 def _start(problem: Problem) -> str | None:
