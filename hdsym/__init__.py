@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .dimensions import compare_dimensions
     from .errors import HdsymError
     from .expectation import expect
+    from .forms import covariance, mean, overlap, resolvent
     from .functions import log_ndtr, logsumexp, relu, sigmoid, softplus
     from .hermite import InformationExponent, hermite_coefficients, information_exponent
     from .labels import Bernoulli, Categorical, Poisson
@@ -64,6 +65,7 @@ _NAMES = {
     "Verdict": "compare",
     "compare": "compare",
     "compare_dimensions": "dimensions",
+    "covariance": "forms",
     "derive": "derive",
     "expect": "expectation",
     "function": "userfunction",
@@ -73,9 +75,12 @@ _NAMES = {
     "load": "results",
     "log_ndtr": "functions",
     "logsumexp": "functions",
+    "mean": "forms",
     "noise": "symbols",
+    "overlap": "forms",
     "parameter": "symbols",
     "relu": "functions",
+    "resolvent": "forms",
     "sigmoid": "functions",
     "simulate": "simulation",
     "size": "symbols",
@@ -111,6 +116,7 @@ __all__ = [
     "__version__",
     "compare",
     "compare_dimensions",
+    "covariance",
     "derive",
     "expect",
     "function",
@@ -121,10 +127,13 @@ __all__ = [
     "load",
     "log_ndtr",
     "logsumexp",
+    "mean",
     "noise",
+    "overlap",
     "parameter",
     "parse",
     "relu",
+    "resolvent",
     "sigmoid",
     "simulate",
     "size",

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
+from sympy.printing.precedence import PRECEDENCE
 
 from .symbolnames import name_latex
 
@@ -25,6 +26,7 @@ Matrix: TypeAlias = Any
 """A sympy matrix (immutable wherever it is stored)."""
 
 __all__ = [
+    "PRECEDENCE",
     "Expr",
     "Matrix",
     "Symbol",

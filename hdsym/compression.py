@@ -14,7 +14,7 @@ from . import storage
 from .errors import DeclarationError, SolveError
 from .integration import Run
 from .modes import Modes
-from .nodes import choose, choose_count
+from .nodes import Factor, choose, choose_count
 from .quadratureerror import relative_change
 
 if TYPE_CHECKING:
@@ -81,9 +81,10 @@ def solve_modes(
         return solve(run)
     every, tau = run.modes.ascending(), _time_scale(run, times)
     if count is not None:
-        return _with_count(begin, solve, every, tau, count)
+        return _with_count(begin, solve, every, tau, count, run.composition.factor)
     accuracy = max(run.rtol if tol is None else tol, _LEAST_TOL)
-    return _refined(begin, solve, times, every, tau, accuracy, _INTEGRATION * run.rtol) or solve(run)
+    noise, factor = _INTEGRATION * run.rtol, run.composition.factor
+    return _refined(begin, solve, times, every, tau, accuracy, noise, factor) or solve(run)
 
 
 def _count(modes: int | str) -> int | None:
@@ -100,10 +101,15 @@ def _count(modes: int | str) -> int | None:
 
 
 def _with_count(
-    begin: Callable[[Modes | None], Run], solve: Callable[[Run], Trajectory], every: Modes, tau: float, count: int
+    begin: Callable[[Modes | None], Run],
+    solve: Callable[[Run], Trajectory],
+    every: Modes,
+    tau: float,
+    count: int,
+    factor: Factor,
 ) -> Trajectory:
     """At most `count` nodes; twice as many tell how good they are."""
-    wanted, finer = (every.at(choose_count(every.lam, tau, n)) for n in (count, 2 * count + 4))
+    wanted, finer = (every.at(choose_count(every.lam, tau, n, factor)) for n in (count, 2 * count + 4))
     path = solve(begin(wanted))
     if not wanted.compressed:
         return path
@@ -122,6 +128,7 @@ def _refined(
     tau: float,
     tol: float,
     noise: float,
+    factor: Factor,
 ) -> Trajectory | None:
     """Sets of nodes until two agree to `tol`, or to the integrator's own error if that is below `noise`.
 
@@ -131,7 +138,7 @@ def _refined(
     failed, last = False, 1.0
     for k in range(_ROUNDS):
         accuracy = max(_FIRST * tol * _FINER**k, 1e-15)
-        chosen = every.at(choose(every.lam, tau, accuracy))
+        chosen = every.at(choose(every.lam, tau, accuracy, factor))
         if len(chosen.lam) > _WORTHWHILE * every.levels:
             return None
         run = begin(chosen)

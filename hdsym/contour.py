@@ -90,6 +90,11 @@ class Ellipse:
                 remedy=f"enclose all of [{levels.min():g}, {levels.max():g}], with some distance",
             )
 
+    def encloses(self, z: complex) -> bool:
+        """Whether a complex number is inside."""
+        x, y = (z.real - (self.left + self.right) / 2) / self._half, z.imag / self.height
+        return bool(x**2 + y**2 < 1)
+
 
 def around(levels: Float, f: Any) -> Ellipse:
     """An ellipse close around the spectrum, with as many nodes as the integrals of `f` at t = 0 need.

@@ -55,6 +55,7 @@ class Ensemble(Record):
         trained: ArrayLike | None = None,
         trained_names: Sequence[str] = (),
         statistics: Mapping[str, ArrayLike] | None = None,
+        recorded: Mapping[str, tuple[Sequence[str], ArrayLike]] | None = None,
         origin: tuple[Any, Problem] | None = None,
     ) -> Ensemble:
         """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
@@ -64,7 +65,9 @@ class Ensemble(Record):
         trained, trained_names:
             (runs, T, scalars) trained scalars, and their names.
         statistics:
-            Means of declared statistics by name, each (runs, T).
+            Declared statistics by name, each (runs, T).
+        recorded:
+            What statistics are made of, as runs recorded it: labels and (runs, T, count) of "forms" and "means".
         diverged:
             (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
         origin:
@@ -86,6 +89,7 @@ class Ensemble(Record):
             diverged=np.full(len(np.asarray(risk)), np.nan) if diverged is None else diverged,
             trained=trained,
             trained_names=trained_names,
+            recorded=recorded,
         )
         return cls(dataset, origin)
 

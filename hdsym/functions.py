@@ -7,6 +7,7 @@ Some are our own (:mod:`hdsym.special`) because sympy has no stable form of them
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from .cas import Expr, sp
@@ -56,15 +57,20 @@ KNOWN: dict[str, Any] = {
 """Every function a model may contain: its sympy class by name."""
 
 
-def check_functions(expr: Expr, where: str) -> None:
+ANGLES: dict[str, Any] = {"acos": sp.acos, "asin": sp.asin, "atan": sp.atan}
+"""What functions of means and overlaps may contain besides."""
+
+
+def check_functions(expr: Expr, where: str, besides: Mapping[str, Any] | None = None) -> None:
     """Raise for a function that no rule and no target knows, naming the nearest that is known."""
+    known = {**KNOWN, **(besides or {})}
     for function in sorted(expr.atoms(sp.Function, sp.Max, sp.Min), key=sp.default_sort_key):
         name = type(function).__name__
-        if isinstance(function, UserFunction) or (name in KNOWN and type(function) is KNOWN[name]):
+        if isinstance(function, UserFunction) or type(function) is known.get(name):
             continue
-        near = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.0)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
         raise DeclarationError(
             f"the {where} uses the function {name!r}, in {function}, which hdsym does not know",
-            remedy=f"write it with known functions ({', '.join(sorted(KNOWN))}); the nearest name is {near[0]!r}; or "
+            remedy=f"write it with known functions ({', '.join(sorted(known))}); the nearest name is {near[0]!r}; or "
             "declare it by its code with hd.function(...)",
         )

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import modelstatistics
+from .composition import Composition, over_modes
 from .errors import DeclarationError, SolveError
 from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
-from .runstate import State, constant_or_call, storable
+from .runstate import State, checked, constant_or_call, storable
 from .stepping.methods import check_method, integrator
 
 if TYPE_CHECKING:
     from .derive import Derivation
     from .derive.sized import SizedDerivation
+    from .followed import Followed
     from .problem import Problem
     from .results import Trajectory
 
@@ -51,7 +53,14 @@ class Run(Linearised):
         self.last: tuple[float, NDArray[np.float64]] = (0.0, np.zeros(0))
         self.modes = all_modes(problem, self.model) if modes is None else modes
         self.grams, self.lam, self.rho = self.modes.grams, self.modes.lam, self.modes.rho
+        self.composition = Composition(
+            self.model, self._followed(), self.model.parameter_values(problem.parameters), problem.spectrum
+        )
         self.rhs = self._right_hand_side()
+
+    def _followed(self) -> tuple[Followed, ...]:
+        """The declared statistics, sums over units written out."""
+        return self.model.followed
 
     def _parameters(self) -> dict[str, Any]:
         """Named arguments of the generated functions that do not change in time."""
@@ -96,7 +105,7 @@ class Run(Linearised):
     def _observe(self, y: NDArray[np.float64]) -> Observed:
         """What states (..., entries) say."""
         grams, trained = self._split(y)
-        return Observed(self._overlaps(grams), grams.sum(axis=-3), trained, grams)
+        return Observed(self._overlaps(grams), grams.sum(axis=-3), trained, grams, over_modes(self.lam, grams))
 
     def integrate(
         self, times: NDArray[np.float64], events: list[Callable[..., float]], dense_output: bool
@@ -190,7 +199,8 @@ class Run(Linearised):
         count = finite.size if np.all(finite) else int(np.argmin(finite))
         stopped = solution.status == 1 and len(solution.t_events[-1]) == 0
         if count == times.size or (stopped and count == solution.t.size):
-            return self._checked(self._trajectory(solution, solution.t[:count], solution.y[:, :count], n_events))
+            found = self._trajectory(solution, solution.t[:count], solution.y[:, :count], n_events)
+            return checked(found, [name for name, _ in self.model.declared_statistics])
         last, state = self.last
         kept, states = solution.t[:count], solution.y[:, :count]
         if last > (kept[-1] if count else -1.0):
@@ -202,26 +212,15 @@ class Run(Linearised):
             remedy="a smaller learning rate, or a shorter horizon; the trajectory up to there is in `.trajectory`",
         )
 
-    def _checked(self, trajectory: Trajectory) -> Trajectory:
-        """No NaN reaches the user: a risk that is not finite is an error that says when."""
-        finite = np.isfinite(trajectory.risk.values)
-        if trajectory.time.size == 0 or not np.all(finite):
-            where = float(trajectory.time[int(np.argmin(finite))]) if finite.size else 0.0
-            raise SolveError(
-                f"the risk is not finite at t = {where:.6g}",
-                t=where,
-                trajectory=trajectory,
-                remedy="the formula is singular at these overlaps",
-            )
-        return trajectory
-
     def _trajectory(
         self, solution: Any, times: NDArray[np.float64], states: NDArray[np.float64], n_events: int
     ) -> Trajectory:
         from .results import Trajectory
 
         model = self.model
-        arrays = self._arrays(times, states.T)
+        seen = self._observe(states.T)
+        forms = self.composition.forms(seen.weigh, times.shape)
+        arrays = self._arrays(times, seen, forms)
         self._check_existence(times, arrays["overlaps"])
         statistics = {name: arrays.pop(name) for name, _ in model.declared_statistics}
         return Trajectory.build(
@@ -232,16 +231,17 @@ class Run(Linearised):
             names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
             trained_names=tuple(symbol.name for symbol in model.trained),
             n_student=model.n_student,
-            attrs=self._attributes(solution, arrays["overlaps"], arrays.get("trained")),
+            attrs=self._attributes(solution, seen, forms),
             events=[np.asarray(found) for found in solution.t_events[:n_events]],
             status=int(solution.status),
             message=str(solution.message),
             dense=self._dense(solution),
         )
 
-    def _arrays(self, times: NDArray[np.float64], states: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-        """What a trajectory holds at `times` (T,), from states (T, entries * modes)."""
-        seen = self._observe(states)
+    def _arrays(
+        self, times: NDArray[np.float64], seen: Observed, forms: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """What a trajectory holds at `times` (T,), from what the states there say."""
         overlaps, trained = seen.overlaps, seen.trained
         risk = self._risk(overlaps, trained)
         arrays = {
@@ -257,7 +257,7 @@ class Run(Linearised):
         excess = self._excess(risk, overlaps, trained)
         if excess is not None:
             arrays["excess_risk"] = excess
-        return arrays | self._statistics(overlaps, trained)
+        return arrays | self._statistics(overlaps, trained, forms)
 
     def _dense(self, solution: Any) -> Callable[[Any], dict[str, NDArray[np.float64]]] | None:
         """The solution at any times (k,), as :meth:`Trajectory.at` uses it."""
@@ -266,13 +266,12 @@ class Run(Linearised):
 
         def dense(times: Any) -> dict[str, NDArray[np.float64]]:
             wanted = np.asarray(times, dtype=np.float64)
-            return self._arrays(wanted, solution.sol(wanted).T)
+            seen = self._observe(solution.sol(wanted).T)
+            return self._arrays(wanted, seen, self.composition.forms(seen.weigh, wanted.shape))
 
         return dense
 
-    def _attributes(
-        self, solution: Any, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None
-    ) -> dict[str, Any]:
+    def _attributes(self, solution: Any, seen: Observed, forms: NDArray[np.float64]) -> dict[str, Any]:
         problem = self.problem
         return {
             "model": self.theory.model.name,
@@ -294,5 +293,5 @@ class Run(Linearised):
                 **({"slopes": self.slopes_are} if solution.njev else {}),
             },
             **modelstatistics.described(self.theory.model),
-            **self._errors(overlaps, trained),
+            **self._errors(seen.overlaps, seen.trained, forms),
         }

@@ -16,6 +16,7 @@ from .differences import central_slopes
 from .drift import Drift
 
 if TYPE_CHECKING:
+    from .composition import Weigh
     from .stepping.jacobian import Jacobian
     from .stepping.layout import Layout
 
@@ -28,13 +29,15 @@ Float = NDArray[np.float64]
 class Observed:
     """What a state says: B and W^T W (..., n, n), trained scalars (..., count), and the Gram matrices (..., m, n, n).
 
-    The latter two are ``None`` where there are no such scalars, and where the state does not resolve modes.
+    The latter two are ``None`` where there are no such scalars, and where the state does not resolve modes. `weigh`
+    gives W^T q(K) W (..., n, n) for any q.
     """
 
     overlaps: Float
     gram: Float
     trained: Float | None
     grams: Float | None
+    weigh: Weigh
 
 
 class Linearised(Averages, ABC):

@@ -10,6 +10,7 @@ from typing import Any
 from . import modelcheck, modelstatistics, sums
 from .cas import Expr, Symbol, sp
 from .families import ParameterFamily, TrainedFamily
+from .followed import Followed, followed
 from .labels import RandomLabel
 from .laws import NoiseLaw
 from .modelmembers import Members
@@ -44,7 +45,8 @@ class Model(Members):
     statistics:
         Names and functions g of x, s, y, eps and trained scalars, such as another loss, or
         :func:`hdsym.statistics.misclassification`. Their means E[g] are followed along with the risk, by theory and
-        simulation. Stored as pairs (name, g).
+        simulation. So are functions of means (:func:`hdsym.mean`), of trained scalars, and of the overlaps W^T q(K) W
+        (:func:`hdsym.overlap`, :func:`hdsym.resolvent`). Stored as pairs (name, g).
 
     Raises
     ------
@@ -125,6 +127,16 @@ class Model(Members):
     def declared_statistics(self) -> Declared:
         """(name, g) of every declared statistic, in the order of declaration."""
         return tuple(dict(self.statistics).items())
+
+    @cached_property
+    def followed(self) -> tuple[Followed, ...]:
+        """The declared statistics as functions of means, overlaps and trained scalars."""
+        return followed(self.declared_statistics)
+
+    @property
+    def means(self) -> Declared:
+        """(key, g) of every mean that the declared statistics need."""
+        return tuple((key, g) for each in self.followed for key, _, g in each.means)
 
     def with_statistics(self, statistics: Mapping[str, Any] | Declared = (), /, **named: Any) -> Model:
         """The same model that declares further statistics: ``model.with_statistics(accuracy=...)``.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .cas import Expr, free_symbols, sp, to_expr
+from .cas import Expr, Symbol, free_symbols, sp, to_expr
 from .errors import DeclarationError
-from .functions import check_functions
+from .followed import Followed, owner
+from .forms import covariance, linear_coefficients
+from .functions import ANGLES, check_functions
 from .labels import Poisson, RandomLabel
 from .recognise import recognise
 from .roles import LabelSymbol, NoiseSymbol, Parameter, StudentSymbol, TeacherSymbol, TrainedSymbol
@@ -46,8 +49,10 @@ def check_structure(model: Model) -> None:
     check_indices(model.loss, "loss")
     for expr in model.link_expressions:
         check_indices(expr, "link")
-    for name, g in model.declared_statistics:
-        check_indices(g, f"statistic {name!r}")
+    for each in model.followed:
+        check_indices(each.outer, f"statistic {each.name!r}")
+        for _, _, g in each.means:
+            check_indices(g, f"statistic {each.name!r}")
 
 
 def check(model: Model) -> None:
@@ -131,16 +136,39 @@ def _check_noise(model: Model, where: str) -> None:
 
 def _check_statistics(model: Model) -> None:
     """Statistics are functions of the model's own symbols: another preactivation would be one more row of B."""
-    for name, g in model.declared_statistics:
+    for each in model.followed:
         allowed = tuple(kind for kind in _MAKERS if kind is not LabelSymbol or model.label is not None)
-        _check_expression(g, f"statistic {name!r}", allowed)
-        strangers = sorted(str(symbol) for symbol in free_symbols(g) if symbol not in model._free)
-        if strangers:
-            known = ", ".join(sorted(map(str, model._free)))
-            raise DeclarationError(
-                f"the statistic {name!r} contains {strangers[0]}, which loss and link do not",
-                remedy=f"write it in {known} and numbers",
-            )
+        for _, _, g in each.means:
+            _check_expression(g, f"statistic {each.name!r}", allowed)
+            _check_known(free_symbols(g), each.name, model)
+        _check_outer(each, model)
+
+
+def _check_known(symbols: Iterable[Symbol], name: str, model: Model) -> None:
+    strangers = sorted(str(symbol) for symbol in symbols if symbol not in model._free)
+    if strangers:
+        known = ", ".join(sorted(map(str, model._free)))
+        raise DeclarationError(
+            f"the statistic {name!r} contains {strangers[0]}, which loss and link do not",
+            remedy=f"write it in {known} and numbers",
+        )
+
+
+def _check_outer(each: Followed, model: Model) -> None:
+    """What is made of means and overlaps."""
+    where, given = f"statistic {each.name!r}", {symbol for _, symbol, _ in each.means}
+    for atom in each.overlaps:
+        u, v, q = atom.args
+        _check_known((*linear_coefficients(u), *linear_coefficients(v)), each.name, model)
+        _check_known(q.free_symbols - {covariance}, each.name, model)
+    plain = each.outer.xreplace({atom: sp.Symbol("overlap", real=True) for atom in each.overlaps})
+    _check_known(plain.free_symbols - given - {sp.Symbol("overlap", real=True)}, each.name, model)
+    if plain.has(sp.I):
+        raise DeclarationError(
+            f"the {where} {each.formula} is complex",
+            remedy="declare its real or imaginary part, or its absolute value: sympy.re(...), sympy.im(...), abs(...)",
+        )
+    check_functions(plain, where, ANGLES)
 
 
 def _check_real(model: Model) -> None:
@@ -156,8 +184,8 @@ def _check_real(model: Model) -> None:
         point = {v: sp.Float(_PROBES[(shift + 2 * k + k * shift) % 4]) for k, v in enumerate(variables)}
         at = ", ".join(f"{v} = {float(value):g}" for v, value in point.items())
         _number(model.average(model.loss), {**constants, **point}, "loss", at)
-        for name, g in model.declared_statistics:
-            _number(model.average(g), {**constants, **point}, f"statistic {name!r}", at)
+        for name, g in model.means:
+            _number(model.average(g), {**constants, **point}, f"statistic {owner(name)!r}", at)
         if isinstance(model.link, RandomLabel):
             _check_chances(model.link, {**constants, **point}, at)
 

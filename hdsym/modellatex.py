@@ -24,8 +24,8 @@ def model_latex(model: Model) -> str:
         lines.append(rf"{latex(model.label)} &= {latex(model.link)}")
     if model.noise is not None:
         lines.append(rf"{latex(model.noise.symbol)} &\sim {law_latex(model.noise)}")
-    for name, g in model.declared_statistics:
-        lines.append(rf"\text{{{name.replace('_', ' ')}}} &= \mathbb{{E}}\left[{latex(g)}\right]")
+    for each in model.followed:
+        lines.append(rf"\text{{{each.name.replace('_', ' ')}}} &= {latex(each.formula)}")
     return r"$\displaystyle\begin{aligned}" + r"\\ ".join(lines) + r"\end{aligned}$"
 
 

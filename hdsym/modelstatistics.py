@@ -20,9 +20,9 @@ Declared = tuple[tuple[str, Expr], ...]
 """Pairs (name, function g of the model's symbols)."""
 
 _WORDS = """
-    aligned_distance col cosine cosines distance diverged eigenvalue excess_risk fisher gradient gram grams
-    learning_rate mode norm overlaps quantile risk row run specialisation student teacher teacher_norm theta time
-    trained
+    aligned_distance col cosine cosines distance diverged eigenvalue excess_risk fisher form forms gradient gram grams
+    learning_rate mean means mode norm overlaps quantile risk row run specialisation student teacher teacher_norm theta
+    time trained
 """
 RESERVED = frozenset(_WORDS.split())
 """Names of what derivations and results hold anyway."""

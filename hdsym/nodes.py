@@ -10,17 +10,22 @@ with 0 <= s <= tau, tau a bound on what the time integral of the rates of decay 
 since exp(-s e^u) is bounded by one where |Im u| <= pi/2 (L. N. Trefethen, Approximation Theory and Approximation
 Practice, SIAM 2013, theorems 8.2 and 3.1). A piece with no more eigenvalues than nodes keeps them, which is exact:
 zeros, spikes, and spectra of a few levels come out that way. The pieces are those with the fewest nodes in total.
+
+Statistics multiply those exponentials by a q(lam). If one is a polynomial of m nodes but for an error e, and the other
+one of m' nodes but for e', then the product is one of m + m' nodes but for their sum. q has as many as its degree says,
+and for a pole z the bound with rho, where rho is the sum of the half axes of the ellipse around the piece through z.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Piece", "choose", "choose_count"]
+__all__ = ["Factor", "Piece", "choose", "choose_count"]
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -66,26 +71,34 @@ class Piece:
         return np.asarray(np.exp(placed) if self.kind == "log" else placed, dtype=np.float64)
 
 
-def choose(levels: Float, tau: float, accuracy: float) -> tuple[Piece, ...]:
+@dataclass(frozen=True)
+class Factor:
+    """What multiplies the exponentials: polynomials up to a degree, and resolvents with these poles."""
+
+    degree: int = 0
+    poles: tuple[complex, ...] = ()
+
+
+def choose(levels: Float, tau: float, accuracy: float, factor: Factor = Factor()) -> tuple[Piece, ...]:
     """Pieces and nodes for exponentials with s <= `tau` to an absolute `accuracy`; `levels` (m,) ascending, >= 0."""
-    return _choose(levels, _cuts(levels), tau, accuracy)
+    return _choose(levels, _cuts(levels), tau, accuracy, factor)
 
 
-def _choose(levels: Float, cuts: Int, tau: float, accuracy: float) -> tuple[Piece, ...]:
+def _choose(levels: Float, cuts: Int, tau: float, accuracy: float, factor: Factor) -> tuple[Piece, ...]:
     zeros = int(cuts[0])
     head = (Piece(0, zeros, "exact", zeros),) if zeros else ()
-    counts, kinds = _costs(levels, cuts, tau, accuracy)
+    counts, kinds = _costs(levels, cuts, tau, accuracy, factor)
     chosen = ((int(cuts[p]), int(cuts[q]), str(kinds[p, q]), int(counts[p, q])) for p, q in _cheapest(counts))
     return head + tuple(Piece(*piece) for piece in chosen)
 
 
-def choose_count(levels: Float, tau: float, count: int) -> tuple[Piece, ...]:
+def choose_count(levels: Float, tau: float, count: int, factor: Factor = Factor()) -> tuple[Piece, ...]:
     """As :func:`choose`, with the best accuracy that at most `count` nodes give; no fewer than one for each piece."""
     low, high, cuts = -15.5, 2.0, _cuts(levels)
-    best = _choose(levels, cuts, tau, 10.0**high)
+    best = _choose(levels, cuts, tau, 10.0**high, factor)
     for _ in range(16):
         middle = (low + high) / 2
-        found = _choose(levels, cuts, tau, 10.0**middle)
+        found = _choose(levels, cuts, tau, 10.0**middle, factor)
         total = sum(piece.count for piece in found)
         if total <= count:
             best, high = found, middle
@@ -108,14 +121,18 @@ def _cuts(levels: Float) -> Int:
     return np.unique(np.concatenate([[zeros, m], zeros + np.concatenate([grid, *gaps])]))
 
 
-def _costs(levels: Float, cuts: Int, tau: float, accuracy: float) -> tuple[Float, NDArray[np.str_]]:
+def _costs(levels: Float, cuts: Int, tau: float, accuracy: float, factor: Factor) -> tuple[Float, NDArray[np.str_]]:
     """Number of nodes, and kind, of the piece between any two cuts; infinite where there is none."""
     ends = np.arange(len(cuts))
     forward = ends[:, None] < ends
     a = np.where(forward, levels[np.minimum(cuts, len(levels) - 1)][:, None], 1.0)
     b = np.where(forward, levels[np.maximum(cuts - 1, 0)], 1.0)
-    found = np.array([np.broadcast_to(np.subtract.outer(-cuts, -cuts), a.shape), _linear(tau * (b - a) / 2, accuracy),
-                      _logarithmic(np.log(b / a), accuracy)], dtype=np.float64)  # fmt: skip
+    with np.errstate(all="ignore"):  # one level is a piece of no length
+        linear = _linear(tau * (b - a) / 2, accuracy) + factor.degree + _resolvents(a, b, factor.poles, accuracy)
+        logs = [complex(np.log(pole + 0j)) for pole in factor.poles if pole != 0]
+        logarithmic = _logarithmic(np.log(b / a), accuracy) + _resolvents(np.log(a), np.log(b), logs, accuracy)
+    exact = np.broadcast_to(np.subtract.outer(-cuts, -cuts), a.shape)
+    found = np.array([exact, linear, logarithmic], dtype=np.float64)
     which = np.argmin(found, axis=0)
     counts = np.where(forward, np.take_along_axis(found, which[None], axis=0)[0], np.inf)
     return counts, np.array(["exact", "linear", "log"])[which]
@@ -135,6 +152,18 @@ def _cheapest(counts: Float) -> list[tuple[int, int]]:
         pieces.append((int(before[last]), last))
         last = int(before[last])
     return pieces[::-1]
+
+
+def _resolvents(a: Float, b: Float, poles: Sequence[complex], accuracy: float) -> Float:
+    """Nodes needed between a and b for the worst of these poles, relative to the largest value of 1 / (lam - z)."""
+    worst = np.zeros_like(a)
+    for pole in poles:
+        w = (2 * pole - a - b) / (b - a)
+        root = np.sqrt(w - 1) * np.sqrt(w + 1)
+        rho = np.maximum(np.abs(w + root), 1.0)
+        count = np.ceil(np.log(4 / (accuracy * (rho - 1))) / np.log(rho))
+        worst = np.maximum(worst, np.where(np.isfinite(rho), np.nan_to_num(count, nan=np.inf, posinf=np.inf), 0.0))
+    return np.maximum(worst, 0.0)
 
 
 def _logarithmic(lengths: Float, accuracy: float) -> Float:

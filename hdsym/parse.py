@@ -10,13 +10,13 @@ from __future__ import annotations
 import ast
 import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from .cas import Expr, sp
 from .errors import ParseError
 from .families import Family
-from .parse_pieces import FUNCTIONS, Piece, Refusal, constant, power, product, quotient, total
+from .parse_pieces import FUNCTIONS, Function, Piece, Refusal, constant, power, product, quotient, total
 from .parse_sums import SUM, Ranges, element, sum_range, summed, units_named
 
 __all__ = ["CONSTANTS", "MAX_DEPTH", "MAX_LENGTH", "MAX_NODES", "function_names", "parse_expression"]
@@ -63,7 +63,13 @@ def function_names() -> tuple[str, ...]:
     return tuple(sorted([*FUNCTIONS, SUM]))
 
 
-def parse_expression(text: str, names: Mapping[str, Expr] | None = None, *, where: str = "expression") -> Expr:
+def parse_expression(
+    text: str,
+    names: Mapping[str, Expr] | None = None,
+    *,
+    where: str = "expression",
+    functions: Mapping[str, Function] | None = None,
+) -> Expr:
     """Turn text into a sympy expression.
 
     Allowed are numbers (decimals become exact rationals), ``+ - * / **``, parentheses, the given names, ``pi`` and
@@ -78,6 +84,8 @@ def parse_expression(text: str, names: Mapping[str, Expr] | None = None, *, wher
         What each name stands for: symbols, families, sizes.
     where:
         What the text is, for error messages, e.g. ``"model.loss"``.
+    functions:
+        Further functions it may call.
 
     Raises
     ------
@@ -90,14 +98,14 @@ def parse_expression(text: str, names: Mapping[str, Expr] | None = None, *, wher
     >>> parse_expression("Sum(x[i]**2, (i, 1, K)) / K", {"x": student("x", size="K"), "K": size("K")})
     Sum(x[i]**2, (i, 1, K))/K
     """
-    return _Reader(text, names or {}, where).read()
+    return _Reader(text, names or {}, where, {**FUNCTIONS, **(functions or {})}).read()
 
 
 class _Reader:
     """One reading of one text."""
 
-    def __init__(self, text: str, names: Mapping[str, Expr], where: str) -> None:
-        self.where = where
+    def __init__(self, text: str, names: Mapping[str, Expr], where: str, functions: Mapping[str, Function]) -> None:
+        self.where, self.functions = where, functions
         if not isinstance(text, str):
             raise ParseError(f"{where} is {text!r}, not text", remedy='write it in quotes, e.g. "(x - y)**2 / 2"')
         if len(text) > MAX_LENGTH:
@@ -210,7 +218,7 @@ class _Reader:
             return Piece(sp.sympify(self.names[node.id], strict=True), degree=1, terms=1, value=None)
         if node.id in CONSTANTS:
             return Piece(CONSTANTS[node.id], degree=0, terms=1, value=float(CONSTANTS[node.id]))
-        if node.id in function_names():
+        if node.id in (*self.functions, SUM):
             raise Refusal("is a function without its argument", f"write {node.id}(...)")
         known = sorted({*self.names, *CONSTANTS})
         raise Refusal(f"contains the unknown name {node.id!r}", _suggest(node.id, known, "names"))
@@ -235,13 +243,14 @@ class _Reader:
             self._visit(node.func)
             raise Refusal("calls something that is not a function's name", "write products with *")
         name = node.func.id
-        if name not in FUNCTIONS:
+        if name not in self.functions:
             if name in self.names:
                 raise Refusal(f"calls {name!r}, which is not a function", "write products with *")
-            raise self._at(node, f"calls the unknown function {name!r}", _suggest(name, function_names(), "functions"))
+            known = sorted([*self.functions, SUM])
+            raise self._at(node, f"calls the unknown function {name!r}", _suggest(name, known, "functions"))
         if node.keywords:
             raise Refusal(f"gives {name} a named argument", f"write {name}(...) with plain arguments")
-        function = FUNCTIONS[name]
+        function = self.functions[name]
         if not function.takes(len(node.args)):
             expected = {0: "at least one argument", 1: "one argument"}.get(
                 function.arity, f"{function.arity} arguments"
@@ -284,7 +293,7 @@ class _Reader:
         )
 
 
-def _suggest(name: str, known: tuple[str, ...] | list[str], kind: str) -> str:
+def _suggest(name: str, known: Sequence[str], kind: str) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     listing = f"known {kind}: {', '.join(known) or 'none'}"
     return f"did you mean {near[0]!r}? {listing}" if near else listing

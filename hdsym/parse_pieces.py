@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from .cas import Expr, sp
-from .functions import KNOWN, relu
+from .errors import DeclarationError
+from .forms import mean, overlap, resolvent
+from .functions import ANGLES, KNOWN, relu
 
 __all__ = [
     "FUNCTIONS",
     "MAX_EXPONENT",
+    "STATISTICS",
     "Function",
     "Piece",
     "Refusal",
@@ -115,10 +118,11 @@ class Function:
     build: Callable[..., Expr]
     number: Callable[..., float]
     arity: int = 1
+    optional: int = 0
 
     def takes(self, count: int) -> bool:
         """Whether it can be called with so many arguments."""
-        return count == self.arity if self.arity else count > 0
+        return self.arity <= count <= self.arity + self.optional if self.arity else count > 0
 
     def apply(self, arguments: Sequence[Piece]) -> Piece:
         """The function of the given pieces."""
@@ -151,7 +155,10 @@ def build(make: Callable[[], Expr], degree: int, terms: int, value: float | None
         raise Refusal(f"would expand to more than {MAX_TERMS} terms", "simplify the expression")
     if value is not None and not abs(value) <= MAX_VALUE:
         raise Refusal("contains a number that is too large", "keep numbers between 1e-300 and 1e300")
-    expr = make()
+    try:
+        expr = make()
+    except DeclarationError as error:
+        raise Refusal(error.message, error.remedy or "") from None
     if expr.has(sp.nan, sp.zoo, sp.oo, -sp.oo):
         raise Refusal("has no finite value", "check for a division by zero or log(0)")
     if expr.has(sp.I):
@@ -221,3 +228,13 @@ FUNCTIONS: dict[str, Function] = {
     "sqrt": Function(sp.sqrt, math.sqrt),
 }
 """Everything an expression may call. A maximum of two is written with an absolute value, as the engine wants it."""
+
+_NOT_A_NUMBER: Callable[..., float] = lambda *_: 0.0  # noqa: E731  # of numbers alone none of them is built
+
+STATISTICS: dict[str, Function] = {
+    **{name: Function(ANGLES[name], getattr(math, name)) for name in ANGLES},
+    "mean": Function(mean, _NOT_A_NUMBER),
+    "overlap": Function(overlap, _NOT_A_NUMBER, arity=2, optional=1),
+    "resolvent": Function(resolvent, _NOT_A_NUMBER, arity=3),
+}
+"""What a statistic may call besides."""

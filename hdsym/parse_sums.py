@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .cas import Expr, Symbol, sp
-from .errors import DeclarationError
 from .families import Family
 from .parse_pieces import Piece, Refusal, build
 from .roles import Size
@@ -113,10 +112,7 @@ def summed(body: Piece, over: Range, units: int) -> Piece:
     value = None if body.value is None or not over.high.is_Integer else body.value * count
 
     def make() -> Expr:
-        try:
-            total = sp.Sum(body.expr, (over.index, 1, over.high))
-            return total if total.has(Family) else written_out(total)  # the model knows its families by their sums
-        except DeclarationError as error:
-            raise Refusal(error.message, error.remedy or "") from None
+        total = sp.Sum(body.expr, (over.index, 1, over.high))
+        return total if total.has(Family) else written_out(total)  # the model knows its families by their sums
 
     return build(make, body.degree, body.terms * count, value)

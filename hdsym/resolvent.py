@@ -13,12 +13,14 @@ not depend on the number of eigenvalues.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .composition import Weight
 from .contour import Ellipse, around
 from .errors import DeclarationError
 from .integration import Run
@@ -29,6 +31,46 @@ from .sizedrun import SizedRun
 __all__ = ["ResolventRun", "SizedResolventRun"]
 
 Float = NDArray[np.float64]
+Complex = NDArray[np.complex128]
+
+_GRAM, _OVERLAPS = Weight(np.ones(1), np.ones(1)), Weight(np.array([1.0, 0.0]), np.ones(1))
+
+
+@dataclass(frozen=True)
+class _Points:
+    """Where S is followed, in the closed upper half plane.
+
+    Attributes
+    ----------
+    nodes:
+        Of the contour.
+    weights:
+        Their weights.
+    poles:
+        Those of statistics that the contour encloses: their residues are not part of W^T q(K) W.
+    """
+
+    nodes: Complex
+    weights: Complex
+    poles: Complex
+
+    @property
+    def all(self) -> Complex:
+        return np.concatenate([self.nodes, self.poles])
+
+    def integral(self, q: Weight, S: Complex) -> Float:
+        """W^T q(K) W, (..., n, n), from S (..., points, n, n): -(1 / 2 pi i) int q S dz, and residues taken out."""
+        m = self.nodes.size
+        total: Float = -np.einsum("k,...kij->...ij", self.weights * q(self.nodes), S[..., :m, :, :]).real
+        for k, pole in enumerate(self.poles):
+            if q.poles.size and np.min(np.abs(q.poles - pole)) <= _SAME * abs(pole):
+                both = 2.0 if pole.imag > 0 else 1.0  # its conjugate counts as well
+                total = total + both * (q.residue(pole) * S[..., m + k, :, :]).real
+        return total
+
+
+_SAME, _DOUBLE = 1e-9, 1e-5
+"""Relative distances of poles: of one and the same; of two that rounding has made of a double one."""
 
 
 class _Resolvent(Run):
@@ -54,45 +96,61 @@ class _Resolvent(Run):
             return self._wanted
         return around(self.lam, self._contour_error)
 
-    def _contour_error(self, contour: Ellipse) -> float:
-        """How far B and W^T W at t = 0 are from their sums over modes, relative to their largest entries."""
-        S, exact = self._resolvent(contour), (self._overlaps(self.grams), self.grams.sum(axis=0))
-        pairs = zip(self._integrals(S, contour), exact, strict=True)
-        return max(float(np.max(np.abs(a - b)) / max(np.max(np.abs(b)), np.finfo(float).tiny)) for a, b in pairs)
+    @cached_property
+    def points(self) -> _Points:
+        """Where S is followed."""
+        return self._points(self.contour)
 
-    def _resolvent(self, contour: Ellipse) -> NDArray[np.complex128]:
-        """S(0, z) at the nodes in the upper half plane, shape (nodes / 2, n, n)."""
-        inverse = 1.0 / (self.lam - contour.points[:, None])
-        result: NDArray[np.complex128] = np.tensordot(inverse, self.grams, axes=1)
+    def _points(self, contour: Ellipse) -> _Points:
+        found = [pole for q in self.composition.weights for pole in q.poles if contour.encloses(pole)]
+        for q in self.composition.weights:
+            for k, pole in enumerate(q.poles):
+                if contour.encloses(pole) and np.any(np.abs(np.delete(q.poles, k) - pole) <= _DOUBLE * abs(pole)):
+                    raise DeclarationError(
+                        f"the contour encloses {pole:.6g}, where a declared statistic has a multiple pole",
+                        remedy='give a closer contour=hd.Ellipse(...), or take formulation="modes"',
+                    )
+        poles = [pole for k, pole in enumerate(found) if pole.imag >= 0 and pole not in found[:k]]
+        return _Points(contour.points, contour.weights, np.array(poles, dtype=np.complex128))
+
+    def _contour_error(self, contour: Ellipse) -> float:
+        """How far B, W^T W and the W^T q(K) W of statistics are from sums over modes at t = 0, relatively."""
+        points = self._points(contour)
+        S, errors = self._resolvent(points), []
+        for q in (_OVERLAPS, _GRAM, *self.composition.weights):
+            exact = np.tensordot(q(self.lam), self.grams, axes=1)
+            off = np.max(np.abs(points.integral(q, S) - exact))
+            errors.append(float(off / max(np.max(np.abs(exact)), np.finfo(float).tiny)))
+        return max(errors)
+
+    def _resolvent(self, points: _Points) -> Complex:
+        """S(0, z), shape (points, n, n)."""
+        inverse = 1.0 / (self.lam - points.all[:, None])
+        result: Complex = np.tensordot(inverse, self.grams, axes=1)
         return result
 
-    @staticmethod
-    def _integrals(S: NDArray[np.complex128], contour: Ellipse) -> tuple[Float, Float]:
-        """B and W^T W, (..., n, n) from S (..., nodes / 2, n, n)."""
-        sums = [-np.einsum("k,...kij->...ij", contour.weights * f, S).real for f in (contour.points, 1.0)]
-        return sums[0], sums[1]
-
     def _start(self) -> Float:
-        S = self._resolvent(self.contour)
+        S = self._resolvent(self.points)
         theta = getattr(self, "theta", np.zeros(0))
         return np.concatenate([S.real.reshape(-1), S.imag.reshape(-1), theta])
 
-    def _parts(self, y: Float) -> tuple[NDArray[np.complex128], Float]:
-        n = self.grams.shape[-1]
-        size = self.contour.points.size * n * n
+    def _parts(self, y: Float) -> tuple[Complex, Float]:
+        n, count = self.grams.shape[-1], self.points.all.size
+        size = count * n * n
         S = y[..., :size] + 1j * y[..., size : 2 * size]
-        return S.reshape((*y.shape[:-1], self.contour.points.size, n, n)), y[..., 2 * size :]
+        return S.reshape((*y.shape[:-1], count, n, n)), y[..., 2 * size :]
 
     def _observe(self, y: Float) -> Observed:
         S, theta = self._parts(y)
-        B, gram = self._integrals(S, self.contour)
-        return Observed(B, gram, theta if self._trained_rates else None, None)
+        B, gram = (self.points.integral(q, S) for q in (_OVERLAPS, _GRAM))
+        return Observed(B, gram, theta if self._trained_rates else None, None, lambda q: self.points.integral(q, S))
 
     def _tolerance(self) -> Float:
         return np.asarray(self.atol)
 
     def _right_hand_side(self) -> Callable[[float, Float], Float]:
-        z = self.contour.points[:, None, None]
+        points = self.points
+        z = points.all[:, None, None]
         students, n = self.model.n_student, self.grams.shape[-1]
         trace = np.sum(self.rho * self.lam / (self.lam - z[..., 0]), axis=-1)[:, None, None]
         P = np.diag((np.arange(n) < students).astype(float))
@@ -102,7 +160,7 @@ class _Resolvent(Run):
 
         def rhs(t: float, y: Float) -> Float:
             S, theta = self._parts(y)
-            B, gram = self._integrals(S, self.contour)
+            B, gram = (points.integral(q, S) for q in (_OVERLAPS, _GRAM))
             drift, fisher, slope = self.drift(B, theta)
             H = np.pad(drift, [(0, 0), (0, n - students)])
             F = np.pad(fisher, [(0, n - students), (0, n - students)])

@@ -35,7 +35,12 @@ _LONG_NAMES = {
     "specialisation": "mean absolute cosine of the best matched pairs",
     "trained": "trained scalars",
     "diverged": "time at which the run left the finite range, NaN if never",
+    "forms": "overlaps <u, q(K) v> in declared statistics",
+    "means": "means over the rows in declared statistics",
 }
+
+_RECORDED = {"forms": "form", "means": "mean"}
+"""Axes of what runs record for their statistics."""
 
 
 def dataset(
@@ -51,6 +56,7 @@ def dataset(
     diverged: ArrayLike | None = None,
     trained: ArrayLike | None = None,
     trained_names: Sequence[str] = (),
+    recorded: Mapping[str, tuple[Sequence[str], ArrayLike]] | None = None,
 ) -> xr.Dataset:
     """The dataset of a trajectory, or with `diverged` that of an ensemble. Raises :class:`DeclarationError`."""
     import xarray as xr
@@ -71,12 +77,15 @@ def dataset(
         arrays[name] = ((*lead, "row", "col"), _shaped(name, value, shape + size))
     if trained_names and trained is not None:
         arrays["trained"] = ((*lead, "theta"), _shaped("trained", trained, (*shape, len(trained_names))))
+    for name, (labelled, value) in (recorded or {}).items():
+        arrays[name] = ((*lead, _RECORDED[name]), _shaped(name, value, (*shape, len(labelled))))
     if ensemble:
         _blank(arrays, times, left)
     for name, array in geometry(arrays["gram"][1], students).items():
         arrays[name] = ((*lead, *EXTRA_AXES.get(name, ())), array)
     coords: dict[str, Any] = {"time": times, "row": labels, "col": labels}
     coords |= {"student": labels[:students], "teacher": labels[students:]}
+    coords |= {_RECORDED[name]: list(labelled) for name, (labelled, _) in (recorded or {}).items()}
     if "trained" in arrays:
         coords["theta"] = [str(name) for name in trained_names]
     if grams is not None:

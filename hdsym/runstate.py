@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import SolveError
+
 if TYPE_CHECKING:
+    from .results import Trajectory
     from .schedule import LearningRate
 
-__all__ = ["State", "constant_or_call", "storable"]
+__all__ = ["State", "checked", "constant_or_call", "storable"]
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,18 @@ def constant_or_call(schedule: LearningRate) -> Callable[[float], float]:
 def storable(values: dict[str, Any]) -> dict[str, Any]:
     """Arrays as lists, to be stored."""
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
+
+
+def checked(trajectory: Trajectory, statistics: Sequence[str]) -> Trajectory:
+    """No NaN reaches the user: a risk or statistic that is not finite is a SolveError that says when."""
+    for name in ("risk", *statistics):
+        finite = np.isfinite(trajectory.variable(name).values)
+        if trajectory.time.size == 0 or not np.all(finite):
+            where = float(trajectory.time[int(np.argmin(finite))]) if finite.size else 0.0
+            raise SolveError(
+                f"the {f'statistic {name!r}' if name in statistics else name} is not finite at t = {where:.6g}",
+                t=where,
+                trajectory=trajectory,
+                remedy="the formula is singular at these overlaps",
+            )
+    return trajectory

@@ -18,6 +18,7 @@ from .runstate import constant_or_call
 from .sizing import inferred_sizes
 
 if TYPE_CHECKING:
+    from .followed import Followed
     from .stepping.layout import Layout
 
 __all__ = ["SizedRun"]
@@ -109,15 +110,19 @@ class SizedRun(Run):
     ) -> NDArray[np.float64]:
         return self._value(self.module, name, overlaps, trained, refine)
 
-    def _statistics(
-        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int = 1
+    def _means(
+        self, overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None, refine: int
     ) -> dict[str, NDArray[np.float64]]:
         modules = self.theory.statistic_modules
-        return {name: self._value(module, "risk", overlaps, trained, refine) for name, module in modules.items()}
+        return {key: self._value(module, "risk", overlaps, trained, refine) for key, module in modules.items()}
+
+    def _followed(self) -> tuple[Followed, ...]:
+        values = {size: sp.Integer(self.sizes[size.name]) for size in self.theory.model.sizes}
+        return tuple(each.at(values) for each in self.theory.model.followed)
 
     def _exact_statistics(self) -> bool:
-        names = [name for name, _ in self.model.declared_statistics]
-        return all(entry.exact for name in names for _, entry in self.theory.formulas.statistic(name).all())
+        keys = [key for key, _ in self.theory.model.means]
+        return all(entry.exact for key in keys for _, entry in self.theory.formulas.statistic(key).all())
 
     def _excess(
         self, risk: NDArray[np.float64], overlaps: NDArray[np.float64], trained: NDArray[np.float64] | None

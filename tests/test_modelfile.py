@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,76 @@ def test_starts(start: str, message: str | None) -> None:
         with pytest.raises(HdsymError) as caught:
             grams()
         assert message in str(caught.value) or message == "my.toml"
+
+
+SPECTRUM, START = '{kind = "power_law", alpha = 0.6, d = 50}', '{kind = "random", norm = 1.5, cosine = 0.25, rng = 4}'
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ('{kind = "two_level", first = 0.5, second = 1.5, share = 0.4}', hd.spectrum.two_level(0.5, 1.5, 0.4)),
+        ('{kind = "two_level", first = 0.5, second = 1.5, d = 10}', hd.spectrum.two_level(0.5, 1.5, d=10)),
+        ('{kind = "spiked", spikes = [9, 4], d = 20, bulk = 0.5}', hd.spectrum.spiked([9, 4], 20, bulk=0.5)),
+        ('{kind = "marchenko_pastur", ratio = 0.5}', hd.spectrum.marchenko_pastur(0.5)),
+        ('{kind = "marchenko_pastur", ratio = 2, d = 30}', hd.spectrum.marchenko_pastur(2, d=30)),
+        ('{kind = "power_law_density", beta = 0.5, d = 30}', hd.spectrum.power_law_density(0.5, d=30)),
+        (
+            '{kind = "density", pdf = "3*lam**2/8", support = [0, 2], d = 30}',
+            hd.spectrum.from_density(lambda lam: 3 * lam**2 / 8, (0, 2), d=30),
+        ),
+    ],
+)
+def test_spectra_by_name(text: str, made: hd.Spectrum) -> None:
+    spectrum = read_text(replaced(SPECTRUM, text)).problem.spectrum
+    np.testing.assert_array_equal(spectrum.levels, made.levels)
+    assert spectrum.d == made.d
+    assert spectrum.label == made.label
+
+
+def test_samples_are_shrunk_or_cut_if_wanted(tmp_path: Path) -> None:
+    samples = np.random.default_rng(0).standard_normal((30, 4))
+    np.save(tmp_path / "samples.npy", samples)
+    for option, options in (
+        ('shrinkage = "ledoit-wolf"', {"shrinkage": "ledoit-wolf"}),
+        ("shrinkage = 0.3", {"shrinkage": 0.3}),
+        ("rank = 2", {"rank": 2}),
+    ):
+        path = tmp_path / "model.toml"
+        path.write_text(replaced(SPECTRUM, f'{{kind = "samples", values = "samples.npy", {option}}}'))
+        np.testing.assert_array_equal(
+            read(path).problem.spectrum.levels, hd.spectrum.from_data(samples, **options).levels
+        )
+
+
+def test_starts_along_the_spectrum() -> None:
+    """Power laws and expressions in lam, against the eigenvalues."""
+    file = read_text(replaced(START, '{kind = "power", delta = 0.5, Q = 0.5, M = 0.25}'))
+    lam, share = file.problem.spectrum.levels, file.problem.spectrum.fractions
+    grams = file.problem.grams(file.model)
+    np.testing.assert_allclose(grams[:, 0, 1], 0.25 * lam**-0.5 * share, rtol=1e-13)
+    np.testing.assert_allclose(grams[:, 1, 1], lam**-0.5 * share, rtol=1e-13)
+    file = read_text(replaced(START, '{kind = "profile", Q = "1/(1 + lam)", M = 0, T = 2.0}'))
+    grams = file.problem.grams(file.model)
+    np.testing.assert_allclose(grams[:, 0, 0], share / (1 + lam), rtol=1e-13)
+    assert "1/(lam + 1)" in file.problem.start.label
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (SPECTRUM, '{kind = "two_level", first = 0.5}', "problem.spectrum.second is missing"),
+        (SPECTRUM, '{kind = "marchenko_pastur", ratio = -1}', "ratio is -1"),
+        (SPECTRUM, '{kind = "density", pdf = "lam + z", support = [0, 1]}', "unknown name 'z'"),
+        (SPECTRUM, '{kind = "density", pdf = "lam", support = [0, 1]}', "the density has the integral 0.5"),
+        (SPECTRUM, '{kind = "samples", values = [[1, 0]], shrinkage = "strong"}', "it is one of: ledoit-wolf"),
+        (START, '{kind = "profile", Q = "open(lam)", M = 0, T = 1}', "unknown function 'open'"),
+        (START, '{kind = "power", Q = 1}', "problem.start.delta is missing"),
+    ],
+)
+def test_spectra_and_starts_without_meaning(old: str, new: str, message: str) -> None:
+    with pytest.raises(HdsymError, match=re.escape(message)):
+        read_text(replaced(old, new))
 
 
 def test_arrays_from_files_and_no_pickles(tmp_path: Path) -> None:

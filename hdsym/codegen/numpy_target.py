@@ -8,7 +8,7 @@ from ..cas import Symbol, free_symbols, sp
 from ..ir.nodes import Function, ModeEquation, Program
 from ..symbols import entry_name
 from .layout import WIDTH, wrapped
-from .statements import core, declared_code, expression, integration, line
+from .statements import core, declared_code, expression, integration, line, option_name
 
 __all__ = ["context", "function_context"]
 
@@ -46,7 +46,7 @@ def context(program: Program) -> dict[str, Any]:
         "signature_continued": "".join(f",\n    {_argument(s.name, s.default)}" for s in program.parameters),
         "passed": calls,
         "passed_continued": calls,
-        "passed_options": "".join(f", {name}=given.{name}" for name in names),
+        "passed_options": "".join(f", {name}=given.{option_name(name)}" for name in names),
         "options": [_option(slot.name, slot.default) for slot in program.parameters],
         "equation_lines": wrapped(f"dG{e.row}{e.column}/dt = {e.rate}" for e in program.equations),
         "constant_lines": _constant_lines(program),
@@ -81,7 +81,8 @@ def _parameter_line(name: str, default: float | None) -> str:
 
 def _option(name: str, default: float | None) -> str:
     rest = "required=True" if default is None else f"default={default!r}"
-    return f'parser.add_argument("--{name.replace("_", "-")}", type=float, {rest}, help="parameter of the model")'
+    flag = option_name(name).replace("_", "-")
+    return f'parser.add_argument("--{flag}", type=float, {rest}, help="parameter of the model")'
 
 
 def _formula_lines(program: Program) -> list[str]:

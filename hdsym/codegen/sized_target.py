@@ -9,7 +9,7 @@ from ..ir.sized import KernelFunction, Member, SizedProgram
 from .layout import WIDTH, docstring, wrapped
 from .sized_sums import statements
 from .sized_terms import formula_lines, has_integrals
-from .statements import core, declared_code, expression, integration
+from .statements import core, declared_code, expression, integration, option_name
 
 __all__ = ["context", "meaning", "part"]
 
@@ -102,7 +102,7 @@ def _arguments(program: SizedProgram) -> dict[str, str]:
         "passed_with_states": (
             _passed(names) + "".join(f", {m.name}=theta[{part(m)}]" for m in program.trained)
         ).removeprefix(", "),
-        "passed_options": "".join(f", {name}=given.{name}" for name in [*names, *states]),
+        "passed_options": "".join(f", {name}=given.{option_name(name)}" for name in [*names, *states]),
         "given_student": _given(program.n_student, program),
         "given_n": _given(program.n_student + program.n_teacher, program),
     }
@@ -129,18 +129,22 @@ def part(member: Member) -> str:
 
 def _given(expr: Expr, program: SizedProgram) -> str:
     """A number of units in terms of the command line's options."""
-    return str(expr.xreplace({sp.Symbol(name, real=True): sp.Symbol(f"given.{name}") for name in program.sizes}))
+    return str(
+        expr.xreplace({sp.Symbol(name, real=True): sp.Symbol(f"given.{option_name(name)}") for name in program.sizes})
+    )
 
 
 def _options(program: SizedProgram) -> list[str]:
-    lines = [f'parser.add_argument("--{name}", type=int, default=2, help="width")' for name in program.sizes]
+    lines = [
+        f'parser.add_argument("--{option_name(name)}", type=int, default=2, help="width")' for name in program.sizes
+    ]
     units = "value of each unit"
     values: list[tuple[Any, str]] = [(m, units if m.family else "parameter of the model") for m in program.arrays]
     values += [(slot, "parameter of the model") for slot in program.parameters]
     values += [(m, f"start of {'each unit' if m.family else 'this scalar'}, trained") for m in program.trained]
     for member, what in values:
         rest = "required=True" if member.default is None else f"default={member.default!r}"
-        option = f'"--{member.name.replace("_", "-")}"'
+        option = f'"--{option_name(member.name).replace("_", "-")}"'
         lines.append(f'parser.add_argument({option}, type=float, {rest}, help="{what}")')
     return lines
 

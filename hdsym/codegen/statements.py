@@ -11,7 +11,7 @@ from ..userfunction import sources
 from .layout import docstring
 from .printer import NumpyPrinter
 
-__all__ = ["brackets", "core", "declared_code", "expression", "integration", "line"]
+__all__ = ["brackets", "core", "declared_code", "expression", "integration", "line", "option_name"]
 
 expression = NumpyPrinter()
 _SHORT = 104
@@ -142,3 +142,12 @@ def line(target: str, value: str) -> str:
 
 def _call(function: str, arguments: list[str]) -> str:
     return f"{function}({', '.join(arguments)})"
+
+
+_OPTIONS = frozenset({"alpha", "cosine", "learning_rate", "norm", "time", "tol", "trained_rate"})
+"""Options that the script of every module has."""
+
+
+def option_name(name: str) -> str:
+    """What a constant of the model is called on the script's command line: by its name, unless that is taken."""
+    return f"model_{name}" if name in _OPTIONS else name

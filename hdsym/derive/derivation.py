@@ -21,7 +21,7 @@ from ..ir import Program, lower
 from ..model import Model
 from ..symbols import entry_name
 from . import display
-from .means import mean_at
+from .means import at_overlaps, mean_at, over_modes
 from .pipeline import Formulas, formulas
 from .slopes import slopes, symbolic_slopes
 from .solving import Solving
@@ -64,8 +64,11 @@ class Derivation(Solving):
 
     @property
     def statistics(self) -> dict[str, Expr]:
-        """The mean E[g] of every statistic the model declares, in the entries of B."""
-        return {name: entry.expr for name, entry in self.formulas.statistics}
+        """Every statistic the model declares: means in the entries of B, overlaps as sums over the modes' G."""
+        means = {key: entry.expr for key, entry in self.formulas.statistics}
+        found = {each.name: each.with_means(means) for each in self.model.followed}
+        rows = (*self.model.students, *self.model.teachers)
+        return {name: over_modes(expr, rows, self.formulas.modes) for name, expr in found.items()}
 
     @property
     def odes(self) -> dict[str, Expr]:
@@ -137,19 +140,23 @@ class Derivation(Solving):
     def statistic_at(
         self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None = None
     ) -> NDArray[np.float64]:
-        """E[g] of a declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+        """A declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+
+        Of the overlaps W^T q(K) W it may hold those that B is: q(K) = K.
 
         Raises
         ------
         DeclarationError
-            For a name that the model does not declare, or overlaps of another shape.
+            For a name that the model does not declare, overlaps of another shape, or a statistic of another q(K).
         ExpectationError
-            Where the mean does not exist.
+            Where a mean does not exist.
         """
-        found = dict(self.formulas.statistics)
         modelstatistics.check_known(name, self.model)
-        size = self.model.n_student + self.model.n_teacher
-        return mean_at(found[name], B, size, self.model.parameter_values(parameters or {}))
+        size, values = self.model.n_student + self.model.n_teacher, self.model.parameter_values(parameters or {})
+        (own,) = (each for each in self.model.followed if each.name == name)
+        found = dict(self.formulas.statistics)
+        means = {key: mean_at(found[key], B, size, values) for key, _, _ in own.means}
+        return at_overlaps(own, self.model, means, np.asarray(B, dtype=np.float64), values)
 
     def _call(self, name: str, B: ArrayLike, parameters: Mapping[Any, float] | None) -> NDArray[np.float64]:
         overlaps = np.asarray(B, dtype=np.float64)

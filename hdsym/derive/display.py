@@ -25,14 +25,9 @@ def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
     found = [("risk", "h(B)", latex(risk))]
     found.append(("gradient", r"\nabla h(B)_{:, x}", latex(gradient)))
     found.append(("Fisher matrix", "I(B)", latex(fisher)))
-    declared = dict(model.declared_statistics)
     found += [
-        (
-            "statistic",
-            rf"\text{{{name.replace('_', ' ')}}} = \mathbb{{E}}\left[{latex(declared[name])}\right]",
-            latex(mean),
-        )
-        for name, mean in zip(derivation.statistics, means, strict=True)
+        ("statistic", rf"\text{{{each.name.replace('_', ' ')}}} = {latex(each.formula)}", latex(value))
+        for each, value in zip(model.followed, means, strict=True)
     ]
     found += [("where", latex(name), latex(value)) for name, value in definitions]
     for name, rate in derivation.odes.items():
@@ -64,7 +59,6 @@ def text(derivation: Derivation, width: int = 110) -> str:
 
     model = derivation.model
     definitions, (risk, gradient, fisher, *means) = _parts(derivation)
-    declared = dict(model.declared_statistics)
     names = ", ".join(symbol.name for symbol in (*model.students, *model.teachers))
     lines = [
         f"{model.name}: r = ({names}), B = E[r r'], student first",
@@ -80,8 +74,8 @@ def text(derivation: Derivation, width: int = 110) -> str:
         "",
         *(
             line
-            for name, mean in zip(derivation.statistics, means, strict=True)
-            for line in (f"statistic {name} = E[{declared[name]}]", pretty(mean), "")
+            for each, value in zip(model.followed, means, strict=True)
+            for line in (f"statistic {each.name} = {each.formula}", pretty(value), "")
         ),
         *(line for name, value in definitions for line in (f"    {name} =", pretty(value), "")),
         "ODEs for the Gram matrix G of one eigenvalue lam with share rho of the modes, H = Dh[:, :l]",

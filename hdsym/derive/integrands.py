@@ -30,7 +30,7 @@ class Integrands:
     fisher:
         l x l: sum_k p_k (d_i f_k)(d_j f_k); for sampled labels larger than the square of the mean gradient.
     statistics:
-        Name and integrand of every declared statistic.
+        Key and integrand of every mean that declared statistics need.
     """
 
     gaussian: Gaussian
@@ -73,7 +73,7 @@ def integrands(model: Model) -> Integrands:
             tuple(_over_noise(sp.diff(first[x], r) / 2, model.noise) for x in model.students) for r in preactivations
         ),
         tuple(tuple(_over_noise(model.average(a * b), model.noise) for b in slopes) for a in slopes),
-        tuple((name, _over_noise(model.average(g), model.noise)) for name, g in model.declared_statistics),
+        tuple((name, _over_noise(model.average(g), model.noise)) for name, g in model.means),
     )
 
 

@@ -34,7 +34,7 @@ class Formulas:
     modes:
         The ODE of one mode.
     statistics:
-        Name and mean of every declared statistic.
+        Key and value of every mean that declared statistics need; the key is their name where they are that mean.
     """
 
     risk: Expectation

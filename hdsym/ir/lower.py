@@ -41,7 +41,7 @@ _WORDS = """
     dH dI dy damping delta entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len
     make_rhs math matrix method modes n nested_mean np overlaps own pack partial pull quasi_mean rate rates refine rho
     rhs risk rows rtol schedule plane_mean separable_mean shape sizes solution solve solve_ivp special split_mean
-    split_mean_2d start str students t tensor_mean theta times tolerance total trained trained_gradient tuple u
+    split_mean_2d start str students t tensor_mean theta times tol tolerance total trained trained_gradient tuple u
     unit_integral unpack v value values w y z zip
 """
 RESERVED = frozenset(_WORDS.split())

@@ -22,6 +22,7 @@
 
     [model.statistics]                # means that are followed along with the risk, and judged with it
     misclassification = "(1 - sign(x)*sign(s)) / 2"
+    error = "sqrt(overlap(x - s, x - s, covariance**2))"    # of W^T q(K) W; functions of means: sqrt(mean((x - y)**2))
 
     [problem]
     spectrum = {kind = "power_law", alpha = 0.6, d = 2000}
@@ -36,6 +37,11 @@
 
     [output]
     folder = "out/phase_retrieval"
+
+Spectra are of the kinds identity, power_law, eigenvalues, matrix, samples (with shrinkage or rank), two_level, spiked,
+marchenko_pastur, power_law_density and density (a pdf in lam on a support); the limit d -> infinity is one without d.
+Starts are of the kinds random, overlaps, arrays, power and profile, whose blocks may be expressions in lam:
+``{kind = "profile", Q = 0, M = 0, T = "1/(1 + lam)"}``.
 
 A network declares its sizes and families, and sums over units as sympy writes them. What is trained along with the
 students has a table of its own; the problem says how wide the network is:

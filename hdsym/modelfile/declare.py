@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import laws
 from ..cas import Expr, Symbol
+from ..forms import covariance
 from ..labels import Bernoulli, Categorical, Poisson, RandomLabel
 from ..laws import NoiseLaw
 from ..model import Model
 from ..parse import parse_expression
+from ..parse_pieces import STATISTICS, Function
 from .names import read_names
 from .table import Table, is_number
 
@@ -43,12 +45,19 @@ def read_model(table: Table) -> Model:
 
 
 def _statistics(table: Table, names: dict[str, Expr]) -> dict[str, Expr]:
-    """Means that are followed along with the risk, by name."""
-    inner = table.table("statistics", {})
-    return {name: read_expression(inner, name, names) for name in inner.values}
+    """What is followed along with the risk, by name: means, and functions of means and of overlaps W^T q(K) W."""
+    inner, known = table.table("statistics", {}), {str(covariance): covariance, **names}
+    return {name: read_expression(inner, name, known, functions=STATISTICS) for name in inner.values}
 
 
-def read_expression(table: Table, name: str, names: dict[str, Expr], *, number: bool = False) -> Expr:
+def read_expression(
+    table: Table,
+    name: str,
+    names: dict[str, Expr],
+    *,
+    number: bool = False,
+    functions: Mapping[str, Function] | None = None,
+) -> Expr:
     """The expression under a key; with `number`, a plain number may stand there too."""
     value = table.get(name)
     if number and is_number(value):
@@ -56,7 +65,7 @@ def read_expression(table: Table, name: str, names: dict[str, Expr], *, number: 
     if not isinstance(value, str):
         kind = "a number or an expression in quotes" if number else "an expression in quotes"
         raise table.error(name, f"is {value!r}", f"write {kind}")
-    return parse_expression(value, names, where=f"{table.file}: {table.key(name)}")
+    return parse_expression(value, names, where=f"{table.file}: {table.key(name)}", functions=functions)
 
 
 def _zoo(table: Table) -> Model:

@@ -1,26 +1,19 @@
-"""The tables ``[problem]`` and ``[data]``: spectrum, start, learning rate, horizon, or real rows."""
+"""The tables ``[problem]`` and ``[data]``: learning rates, horizon, parameters, or real rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from .. import spectrum as spectra
-from .. import start as starts
 from .. import symbols
 from ..model import Model
 from ..problem import Problem
 from .declare import read_expression
 from .names import MAX_SIZE
-from .table import Table, is_number
+from .shapes import read_spectrum, read_start
+from .table import Table
 
 __all__ = ["read_problem"]
 
-MAX_D = 10_000_000
 MAX_FEATURES = 20_000
 
 
@@ -42,8 +35,7 @@ def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
                 )
         problem = _from_data(data, model, parameters, common)
     else:
-        spectrum = _one_of(table.table("spectrum"), _SPECTRA)
-        start = _one_of(table.table("start"), _STARTS)
+        spectrum, start = read_spectrum(table.table("spectrum")), read_start(table.table("start"))
         problem = Problem(spectrum=spectrum, start=start, parameters=parameters, **units, **common)
     table.done()
     made = problem.explicit(model)  # a missing or impossible value is an error of the file
@@ -87,103 +79,6 @@ def _sizes(table: Table, model: Model) -> dict[str, int]:
     values = {size.name: inner.integer(size.name, None, low=1, high=MAX_SIZE) for size in model.sizes}
     inner.done()
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _one_of(table: Table, kinds: dict[str, Callable[[Table], Any]]) -> Any:
-    made = kinds[table.choice("kind", tuple(kinds))](table)
-    table.done()
-    return made
-
-
-def _identity(table: Table) -> Any:
-    return spectra.identity(table.integer("d", None, low=1, high=MAX_D))
-
-
-def _power_law(table: Table) -> Any:
-    trace = float(table.number("trace", 1.0))
-    return spectra.power_law(float(table.number("alpha")), table.integer("d", low=1, high=MAX_D), trace=trace)
-
-
-def _eigenvalues(table: Table) -> Any:
-    return spectra.eigenvalues(_array(table, "values"))
-
-
-def _matrix(table: Table) -> Any:
-    return spectra.from_matrix(_array(table, "values"))
-
-
-def _samples(table: Table) -> Any:
-    return spectra.from_data(_array(table, "values"), center=table.boolean("center", False))
-
-
-_SPECTRA: dict[str, Callable[[Table], Any]] = {
-    "identity": _identity,
-    "power_law": _power_law,
-    "eigenvalues": _eigenvalues,
-    "matrix": _matrix,
-    "samples": _samples,
-}
-
-
-def _random(table: Table) -> Any:
-    return starts.random(
-        norm=float(table.number("norm", 1.0)),
-        cosine=float(table.number("cosine", 0.3)),
-        teacher_norm=float(table.number("teacher_norm", 1.0)),
-        rng=table.integer("rng", 0),
-        n_student=table.integer("n_student", None, low=1, high=MAX_SIZE),
-        n_teacher=table.integer("n_teacher", None, low=1, high=MAX_SIZE),
-    )
-
-
-def _overlaps(table: Table) -> Any:
-    return starts.overlaps(**{name: _number_or_array(table, name) for name in ("Q", "M", "T")})
-
-
-def _number_or_array(table: Table, name: str) -> Any:
-    value = table.get(name)
-    return float(value) if is_number(value) else _array(table, name)
-
-
-def _arrays(table: Table) -> Any:
-    basis = table.choice("basis", ("eigen", "original"), "eigen")
-    return starts.arrays(_array(table, "student"), _array(table, "teacher"), basis=basis)
-
-
-_STARTS: dict[str, Callable[[Table], Any]] = {"random": _random, "overlaps": _overlaps, "arrays": _arrays}
-
-
-def _array(table: Table, name: str) -> NDArray[np.float64]:
-    """Numbers in the file, or the name of a ``.npy`` or text file beside it."""
-    value = table.get(name)
-    if isinstance(value, str):
-        return _load(table, name, Path(table.file).parent / value)
-    rows = value if isinstance(value, list) else None
-    flat = [entry for row in rows or [] for entry in (row if isinstance(row, list) else [row])]
-    if not flat or not all(is_number(entry) for entry in flat):
-        raise table.error(
-            name, "is not an array of finite numbers", "write numbers in square brackets, or a file's name"
-        )
-    try:
-        return np.asarray(rows, dtype=np.float64)
-    except ValueError:
-        raise table.error(name, "has rows of different lengths", "make all rows equally long") from None
-
-
-def _load(table: Table, name: str, file: Path) -> NDArray[np.float64]:
-    try:
-        if file.suffix == ".npy":
-            values = np.load(file, allow_pickle=False)  # a pickle would run code
-        else:
-            values = np.loadtxt(file, delimiter="," if file.suffix == ".csv" else None, ndmin=1)
-        array = np.asarray(values, dtype=np.float64)
-    except (OSError, ValueError, TypeError) as error:
-        raise table.error(
-            name, f"names {file}, which cannot be read: {error}", "give a .npy, .csv or .txt file"
-        ) from None
-    if not array.size or not np.all(np.isfinite(array)):
-        raise table.error(name, f"names {file}, which is empty or not finite", "give finite numbers")
-    return array
 
 
 def _from_data(table: Table, model: Model, parameters: dict[str, float], common: dict[str, Any]) -> Problem:

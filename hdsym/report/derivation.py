@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from ..cas import Expr, sp
+from ..followed import owner
 from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 from ..ir.sized import SizedProgram
 from ..labels import Bernoulli, RandomLabel
@@ -167,10 +168,9 @@ def _explicit_formulas(theory: Any) -> list[Entry]:
         rows, columns = matrix.shape
         for i, j in ((i, j) for i in range(rows) for j in range(columns) if letter == "H" or i <= j):
             entries.append(Entry(title, formula(name_latex(entry_name(letter, i + 1, j + 1)), matrix[i, j])))
-    declared = dict(theory.model.declared_statistics)
-    for name, mean in theory.statistics.items():
-        left = rf"{words(name)} = \mathbb{{E}}\left[{expression(declared[name])}\right]"
-        entries.append(Entry("statistics", formula(left, mean)))
+    for each, value in zip(theory.model.followed, theory.statistics.values(), strict=True):
+        left = rf"{words(each.name)} = {expression(each.formula)}"
+        entries.append(Entry("statistics", formula(left, value)))
     for name, rate in theory.odes.items():
         entries.append(Entry("ODE of a mode", motion(name, rate)))
     entries.append(_OVERLAPS)
@@ -223,12 +223,12 @@ _TITLES = {"r": "risk", "H": "gradient", "I": "Fisher matrix"}
 
 def quantities(theory: Derivation | SizedDerivation) -> list[Quantity]:
     """The tree of steps of every derived quantity."""
-    found, declared = [], dict(theory.model.declared_statistics)
+    found, means = [], dict(theory.model.means)
     for name, root in theory.steps.items():
         if name.startswith("kernel"):
             title, symbol = "kernel", sized.kernel_symbol(name)
-        elif name in declared:
-            title, symbol = "statistic", mathml(words(name))
+        elif name in means:
+            title, symbol = "statistic", mathml(words(owner(name)))
         else:
             title, symbol = _TITLES[name[0]], mathml("h(B)" if name == "risk" else name_latex(name))
         found.append(Quantity(title, symbol, root.exact, sum(1 for _ in _walk(root)), _node(root)))

@@ -24,6 +24,8 @@ __all__ = ["declaration", "recipe"]
 class _Python(sp.StrPrinter):  # type: ignore[misc]  # sympy is untyped
     """Expressions as Python that needs ``import sympy as sp`` and ``import hdsym as hd``; rationals stay exact."""
 
+    printmethod = "_python"  # not that of text, which some of our expressions bring along
+
     def _print_Function(self, expr: Expr) -> str:
         name = type(expr).__name__
         home = "hd.functions" if name in KNOWN and not hasattr(sp, name) else "sp"
@@ -45,6 +47,16 @@ class _Python(sp.StrPrinter):  # type: ignore[misc]  # sympy is untyped
 
     def _print_Indexed(self, expr: Expr) -> str:
         return f"{expr.base.label.name}[{', '.join(map(self._print, expr.indices))}]"
+
+    def _print_Overlap(self, expr: Expr) -> str:
+        u, v, q = expr.args
+        return f"hd.overlap({', '.join(map(self._print, (u, v) if q == 1 else (u, v, q)))})"
+
+    def _print_Mean(self, expr: Expr) -> str:
+        return f"hd.mean({self._print(expr.args[0])})"
+
+    def _print_CovarianceSymbol(self, _: Expr) -> str:
+        return "hd.covariance"
 
     def _print_Pi(self, _: Expr) -> str:
         return "sp.pi"
@@ -172,7 +184,11 @@ def _spectrum(problem: Problem) -> str | None:
     label = problem.spectrum.label
     if label == "identity":
         return "hd.spectrum.identity()"
-    return f"hd.spectrum.{label}" if label.startswith(("identity(", "power_law(")) else None
+    return f"hd.spectrum.{label}" if label.startswith(_WRITTEN) and "..." not in label else None
+
+
+_WRITTEN = ("identity(", "power_law(", "power_law_density(", "two_level(", "marchenko_pastur(", "spiked(")
+"""Spectra whose label is the call that makes them."""
 
 
 def _start(problem: Problem) -> str | None:

@@ -33,14 +33,12 @@ _TRAINED = r"\frac{\mathrm{d}\theta}{\mathrm{d}t} = -\gamma_\theta T,\quad T = \
 
 def entries(theory: SizedDerivation) -> list[Entry]:
     """Risk, gradient, Fisher matrix and derivatives in trained scalars, the kernels, the equations of motion."""
-    found, declared = [], dict(theory.model.declared_statistics)
-    for quantity in theory.formulas.quantities:
+    found = []
+    for quantity in (q for q in theory.formulas.quantities if q.name in _TITLES):
         left, right = sides(quantity, theory.model)
-        if quantity.name in declared:
-            mean = rf"{words(quantity.name)} = \mathbb{{E}}\left[{expression(declared[quantity.name])}\right]"
-            found.append(Entry("statistics", formula(mean, right)))
-        else:
-            found.append(Entry(_TITLES[quantity.name], formula(expression(left), right)))
+        found.append(Entry(_TITLES[quantity.name], formula(expression(left), right)))
+    for each, value in zip(theory.model.followed, theory.statistics.values(), strict=True):
+        found.append(Entry("statistics", formula(rf"{words(each.name)} = {expression(each.formula)}", value)))
     for number, kernel in enumerate(theory.formulas.kernels, start=1):
         pieces = compact(kernel.expectation.expr)
         left = rf"K_{{{number}}} = \mathbb{{E}}\left[{expression(kernel.expectation.integrand)}\right]"

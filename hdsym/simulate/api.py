@@ -62,7 +62,8 @@ def simulate(
     Independent of the derivation: the gradient is the derivative of the declared loss (zero slope at a kink), overlaps
     are computed from X and X*, the risk is an average over preactivations (see :mod:`hdsym.simulate.risk`; its relative
     error is measured and recorded as ``attrs["risk_error"]``) or, for real rows, the mean of the loss over all of them.
-    Declared statistics are averaged in the same way, their errors are ``attrs["statistics_error"]``.
+    Means in declared statistics are averaged in the same way, overlaps in them computed from X and X*; their errors are
+    ``attrs["statistics_error"]``.
     Trained scalars move along, theta <- theta - (gamma_theta / d) d_theta f, with the same sample and the old values.
     Memory is that of the weights per worker, and O(n^2 runs times) for the result.
 
@@ -150,9 +151,9 @@ def simulate(
     kernels = build(model)
     constants = np.array(list(parameters.values()), dtype=np.float64)
     average = risk.Averager(kernels.population, model, constants, threads)
-    statistics = Statistics(model, constants, threads)
+    statistics = Statistics(model, parameters, problem.spectrum, threads)
     diffusion = Diffusion(theory, scheme, steps_per_time, times.last_time(problem.horizon, t, t_eval))
-    plan = methods.make(method, model, problem, kernels, statistics.means, group, diffusion=diffusion, replace=replace)
+    plan = methods.make(method, model, problem, kernels, statistics, group, diffusion=diffusion, replace=replace)
     pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)
     steps = times.recorded_steps(pace, problem.horizon, t, t_eval, record, spacing)
     plan.check(int(steps[-1]), d)
@@ -172,7 +173,7 @@ def simulate(
     }
     archive = Archive(identity(model, problem, settings, job, seen), steps, pace)
     if resume is not None:
-        archive.resume(resume, runs, tuple(statistics.averagers) if method == "data" else ())
+        archive.resume(resume, runs)
     if checkpoint is not None:
         archive.open(checkpoint)
     seeds = archive.seeds(rng, runs)
@@ -183,12 +184,15 @@ def simulate(
         close()
         archive.flush()
     arrays, error = _stack([archive.finished[i] for i in range(runs)]), 0.0
-    means, errors = statistics.of_rows(arrays.pop("statistics"))
-    if method != "data":
+    forms, means = arrays.pop("forms"), arrays.pop("means")
+    errors: dict[str, float] = {}
+    if method == "data":
+        values = statistics.of_rows(means, arrays["trained"], forms)
+    else:
         arrays["risk"] = average(arrays["overlaps"], arrays["trained"])
         error = average.error(arrays["overlaps"], arrays["trained"])
-        means, errors = statistics.of_overlaps(arrays["overlaps"], arrays["trained"])
-    _end_where_infinite(arrays, means, steps / pace)
+        values, errors = statistics.of_overlaps(arrays["overlaps"], arrays["trained"], forms)
+    _end_where_infinite(arrays, values, steps / pace)
     attrs = {
         **problem.provenance(model),
         "method": method,
@@ -206,7 +210,8 @@ def simulate(
     return Ensemble.build(
         time=steps / pace,
         **arrays,
-        statistics=means,
+        statistics=values,
+        recorded=statistics.labelled(forms, means),
         names=tuple(symbol.name for symbol in (*model.students, *model.teachers)),
         trained_names=tuple(symbol.name for symbol in model.trained),
         n_student=model.n_student,
@@ -232,17 +237,17 @@ def _compile(begin: methods.Factory, averages: list[risk.Averager]) -> tuple[met
 
 
 def _stack(records: list[Record]) -> dict[str, Float]:
-    names = ("overlaps", "gram", "trained", "risk", "statistics", "diverged")
+    names = ("overlaps", "gram", "trained", "risk", "forms", "means", "diverged")
     return {name: np.array([getattr(record, name) for record in records]) for name in names}
 
 
-def _end_where_infinite(arrays: dict[str, Float], means: dict[str, Float], times: Float) -> None:
+def _end_where_infinite(arrays: dict[str, Float], statistics: dict[str, Float], times: Float) -> None:
     """A risk or statistic that overflows, or is undefined, while the weights are finite ends the run as well."""
-    finite = np.all([np.isfinite(values) for values in (arrays["risk"], *means.values())], axis=0)
+    finite = np.all([np.isfinite(values) for values in (arrays["risk"], *statistics.values())], axis=0)
     for i, known in enumerate(finite):
         bad = np.flatnonzero(~known)
         if bad.size:
             first = times[bad[0]]
             arrays["diverged"][i] = np.fmin(arrays["diverged"][i], first)
-            for array in (*means.values(), *(arrays[name] for name in ("risk", "overlaps", "gram", "trained"))):
+            for array in (*statistics.values(), *(arrays[name] for name in ("risk", "overlaps", "gram", "trained"))):
                 array[i, bad[0] :] = np.nan

@@ -33,7 +33,8 @@ _AXES = {
     "gram": ("run", "time", "row", "col"),
     "trained": ("run", "time", "theta"),
     "risk": ("run", "time"),
-    "statistics": ("run", "time", "statistic"),
+    "forms": ("run", "time", "form"),
+    "means": ("run", "time", "mean"),
     "diverged": ("run",),
 }
 
@@ -58,8 +59,8 @@ class Archive:
         self._path: Path | None = None
         self._written, self._pause, self._fresh = 0.0, _PAUSE, False
 
-    def resume(self, ensemble: Ensemble, runs: int, statistics: tuple[str, ...]) -> None:
-        """Take over the runs of an ensemble; `statistics` are those recorded in the runs themselves.
+    def resume(self, ensemble: Ensemble, runs: int) -> None:
+        """Take over the runs of an ensemble.
 
         Raises
         ------
@@ -83,9 +84,8 @@ class Archive:
         self._accept("the ensemble to resume", attrs["identity"], there, Stream.of(attrs))
         values = {name: ensemble.dataset[name].values for name in ("overlaps", "gram", "risk", "diverged")}
         shape = values["risk"].shape
-        values["trained"] = ensemble.trained.values if "trained" in ensemble.dataset else np.empty((*shape, 0))
-        columns = [ensemble.dataset[name].values for name in statistics]
-        values["statistics"] = np.stack(columns, axis=-1) if columns else np.empty((*shape, 0))
+        for name in ("trained", "forms", "means"):
+            values[name] = ensemble.dataset[name].values if name in ensemble.dataset else np.empty((*shape, 0))
         self.finished |= dict(enumerate(_records(values)))
 
     def open(self, file: str | os.PathLike[str]) -> None:

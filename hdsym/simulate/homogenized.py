@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import checks
+from ..composition import Forms
 from ..errors import SimulationError
 from ..model import Model
 from ..modulecache import load_source
@@ -73,13 +74,14 @@ class Homogenized:
     Trained scalars follow their equation theta' = -gamma_theta T; their own noise is left out.
     """
 
-    def __init__(self, drift: Drift, levels: Levels, theta: Float, equation: Equation) -> None:
+    def __init__(self, drift: Drift, levels: Levels, theta: Float, equation: Equation, forms: Forms) -> None:
         self.drift, self.levels, self.equation, self.module = drift, levels, equation, _kernels()
+        self.forms = forms
         self.X, self.S, self.lam = _columns(levels)
         self.theta = theta.copy()
         self.moved, self.work = np.empty_like(self.X), np.empty((2 * len(self.X), len(self.X)))
         self.Z = np.empty((int(np.clip(_TOGETHER // self.X.size, 1, 64)), *self.X.shape))
-        self.B = levels.overlaps(levels.X, levels.A)[0]
+        self.B = levels.overlaps(levels.X, levels.grams(levels.A))[0]
         self.now = self._evaluate(self.theta)
         self.fisher = None if self.now is None else self.now[1]
 
@@ -99,7 +101,9 @@ class Homogenized:
         levels, l = self.levels, len(self.X)
         E, m = levels.eigenvalues.size, levels.shared.size
         factors = self.X[:, E:].T.reshape(m, 2 * l, l)
-        return Observation(*levels.overlaps(self.X[:, :E], factors), self.theta.copy())
+        X, grams = self.X[:, :E], levels.grams(factors)
+        forms = self.forms(lambda q: levels.weighted(X, grams, q), ())
+        return Observation(*levels.overlaps(X, grams), self.theta.copy(), forms)
 
     def _step(self, Z: Float, gamma: float, rates: Float) -> bool:
         if self.now is None:
@@ -191,7 +195,7 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
     drift = asked.theory.drift(problem)
     groups, attrs = grouped(model, problem, settings.group, most=None)
     levels = split(groups, model.n_student)
-    B = levels.overlaps(levels.X, levels.A)[0]
+    B = levels.overlaps(levels.X, levels.grams(levels.A))[0]
     with np.errstate(all="ignore"):
         found = drift(B, settings.trained)
     if not (drift.exists(B) and all(np.all(np.isfinite(part)) for part in found)):
@@ -206,7 +210,7 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
     noise = 1.0 / (float(problem.spectrum.dimension()) * settings.batch)
     equation = Equation(settings.delta, noise, 1.0 / pace, scheme == "euler")
     work = max(_WORK, 3 * levels.X.size)
-    begin = partial(Homogenized, drift, levels, settings.trained, equation)
+    begin = partial(Homogenized, drift, levels, settings.trained, equation, settings.forms)
     return Plan(begin, work, {**attrs, "scheme": scheme, "steps_per_time": pace}, pace)
 
 

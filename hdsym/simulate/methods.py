@@ -10,9 +10,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..composition import Forms
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
+from .declared import Statistics
 from .diffusion import Diffusion
 from .grouping import grouped
 from .kernels import Kernels, Means
@@ -37,16 +39,17 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Observation:
-    """B = W^T K W and W^T W, both (n, n), the trained scalars, and what the method knows without B.
+    """B = W^T K W and W^T W, both (n, n), the trained scalars, and the overlaps <u, q(K) v> of declared statistics.
 
-    That are the risk (else NaN) and the declared statistics (else empty).
+    And what the method knows without B: the risk (else NaN) and the means of declared statistics (else empty).
     """
 
     overlaps: Float
     gram: Float
     trained: Float
+    forms: Float
     risk: float = np.nan
-    statistics: Float = field(default_factory=lambda: np.empty(0))
+    means: Float = field(default_factory=lambda: np.empty(0))
 
 
 class State(Protocol):
@@ -71,6 +74,7 @@ class Settings:
     parameters: Float
     trained: Float
     means: tuple[Means, ...]
+    forms: Forms
     group: int | None = None
     diffusion: Diffusion = field(default_factory=Diffusion)
     replace: bool = True
@@ -86,13 +90,16 @@ class Weights:
         self.eigenvalues = eigenvalues
         self.gradient = np.zeros_like(self.X)
 
-    def statistics(self, kernels: Kernels, rotated: Float) -> tuple[Float, Float, Float]:
-        """B, W^T W and theta, from W in the eigenbasis, `rotated`, shape (n, d)."""
-        n = len(rotated)
-        overlaps, gram = np.empty((n, n)), np.empty((n, n))
-        kernels.overlaps(rotated, self.eigenvalues, overlaps)
-        kernels.overlaps(rotated, np.ones_like(self.eigenvalues), gram)
-        return overlaps, gram, self.theta.copy()
+    def statistics(self, kernels: Kernels, settings: Settings, rotated: Float) -> tuple[Float, Float, Float, Float]:
+        """B, W^T W, theta and the overlaps of statistics, from W in the eigenbasis, `rotated`, shape (n, d)."""
+
+        def weighted(by: Float) -> Float:
+            found = np.empty((len(rotated), len(rotated)))
+            kernels.overlaps(rotated, by, found)
+            return found
+
+        forms = settings.forms(lambda q: weighted(q(self.eigenvalues)), ())
+        return weighted(self.eigenvalues), weighted(np.ones_like(self.eigenvalues)), self.theta.copy(), forms
 
 
 class Direct(Weights):
@@ -109,7 +116,7 @@ class Direct(Weights):
         return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, s.delta, s.batch, s.parameters)
 
     def observe(self) -> Observation:
-        return Observation(*self.statistics(self.kernels, self.W))
+        return Observation(*self.statistics(self.kernels, self.settings, self.W))
 
 
 class Reduced:
@@ -128,7 +135,9 @@ class Reduced:
         return self.kernels.reduced(rng, *kept, *groups, *rest)
 
     def observe(self) -> Observation:
-        return Observation(*self.levels.overlaps(self.X, self.A), self.theta.copy())
+        levels, grams = self.levels, self.levels.grams(self.A)
+        forms = self.settings.forms(lambda q: levels.weighted(self.X, grams, q), ())
+        return Observation(*levels.overlaps(self.X, grams), self.theta.copy(), forms)
 
 
 Factory = Callable[[], State]
@@ -174,11 +183,11 @@ def make(
     model: Model,
     problem: Problem,
     kernels: Kernels,
-    means: tuple[Means, ...] = (),
+    declared: Statistics | None = None,
     group: int | None = None,
     **options: Any,
 ) -> Plan:
-    """How runs of a method go, for an explicit model; `means` are the averages of its declared statistics.
+    """How runs of a method go, for an explicit model with these declared statistics.
 
     Options are `diffusion`, for homogenized SGD, and `replace`, for rows.
 
@@ -194,7 +203,8 @@ def make(
         raise SimulationError(f"method is {method!r}", remedy=f"it is one of: {', '.join(METHODS)}")
     values = (model.parameter_values(problem.parameters), model.trained_values(problem.parameters))
     parameters, trained = (np.array(list(part.values()), dtype=np.float64) for part in values)
-    settings = Settings(problem.delta, problem.batch_size, parameters, trained, means, group, **options)
+    recorded = ((), Forms((), ())) if declared is None else declared.recorded
+    settings = Settings(problem.delta, problem.batch_size, parameters, trained, *recorded, group, **options)
     _check_meant(method, settings)
     return METHODS[method](model, problem, kernels, settings)
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import SimulationError
+from ..followed import owner
 from ..model import Model
 from ..problem import Problem
 from .kernels import Kernels
@@ -52,7 +53,8 @@ class Rows(Weights):
         weights = (self.X, self.zero, self.theta)
         given = (self.features, self.labels, *weights, self.settings.parameters)
         means = np.array([mean.empirical(*given) for mean in self.settings.means])
-        return Observation(*self.statistics(self.kernels, rotated), self.kernels.empirical(*given), means)
+        seen = self.statistics(self.kernels, self.settings, rotated)
+        return Observation(*seen, self.kernels.empirical(*given), means)
 
 
 def plan(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
@@ -73,11 +75,11 @@ def plan(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -
             f'method="data" needs a loss in the label, and {model.name} declares f(x, s, eps) directly',
             remedy='declare the loss with y = hd.label("y") and a link',
         )
-    for name, g in model.declared_statistics:
+    for name, g in model.means:
         unknown = [symbol for symbol in (*model.teachers, model.noise_symbol) if symbol is not None and g.has(symbol)]
         if unknown:
             raise SimulationError(
-                f"the statistic {name!r} contains {unknown[0]}, which real rows do not have",
+                f"the statistic {owner(name)!r} contains {unknown[0]}, which real rows do not have",
                 remedy=f'write it in the label {model.label}, or simulate with method="direct"',
             )
     eigenvalues = eigenvalues_of(problem)

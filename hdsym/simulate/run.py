@@ -62,7 +62,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Record:
-    """Overlaps and W^T W (T, n, n), trained scalars (T, scalars), risk (T,) and statistics (T, count) of a run.
+    """Overlaps and W^T W (T, n, n), trained scalars (T, scalars), risk (T,), forms and means (T, count) of a run.
 
     NaN from the time `diverged` on (NaN: it never did).
     """
@@ -71,7 +71,8 @@ class Record:
     gram: Float
     trained: Float
     risk: Float
-    statistics: Float
+    forms: Float
+    means: Float
     diverged: float
 
 
@@ -160,15 +161,15 @@ def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], can
             return replace(record, diverged=k / job.d)
         record.overlaps[index], record.gram[index] = seen.overlaps, seen.gram
         record.trained[index], record.risk[index] = seen.trained, seen.risk
-        record.statistics[index] = seen.statistics
+        record.forms[index], record.means[index] = seen.forms, seen.means
     return record
 
 
 def _blank(T: int, seen: Observation) -> Record:
     n, scalars = len(seen.overlaps), len(seen.trained)
     overlaps, gram = np.full((2, T, n, n), np.nan)
-    means = np.full((T, seen.statistics.size), np.nan)
-    return Record(overlaps, gram, np.full((T, scalars), np.nan), np.full(T, np.nan), means, np.nan)
+    forms, means = (np.full((T, values.size), np.nan) for values in (seen.forms, seen.means))
+    return Record(overlaps, gram, np.full((T, scalars), np.nan), np.full(T, np.nan), forms, means, np.nan)
 
 
 def _finite(seen: Observation) -> bool:

@@ -133,3 +133,10 @@ def test_text_that_does_not_compile_is_an_error() -> None:
     with pytest.raises(CodegenError, match="does not compile"):
         load_module("def broken(:")
     assert load_module("a = 1") is load_module("a = 1")
+
+
+def test_parameters_called_like_an_option_of_the_script(tmp_path: Path) -> None:
+    x, s, alpha = hd.student("x"), hd.teacher("s"), hd.parameter("alpha", 1.0)
+    path = hd.derive(hd.Model(loss=(alpha * x - s) ** 2 / 2)).export(tmp_path / "named.py")
+    first, second = (common.run_alone(path, "--model-alpha", value)[-1] for value in ("1.0", "0.5"))
+    assert first != second

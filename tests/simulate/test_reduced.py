@@ -103,7 +103,7 @@ def test_the_split_has_the_gram_matrices_it_was_given(l: int, m: int) -> None:
     levels = split(Groups(lam, counts, np.array(grams)), l)
     assert levels.eigenvalues.size == 3 * m + 1 + n - 1
     assert list(levels.freedom) == [50 - n, 0, 70 - n]
-    B, gram = levels.overlaps(levels.X, levels.A)
+    B, gram = levels.overlaps(levels.X, levels.grams(levels.A))
     np.testing.assert_allclose(gram, np.sum(grams, axis=0), atol=1e-13)
     np.testing.assert_allclose(B, np.einsum("m,mij->ij", lam, grams), atol=1e-13)
     assert levels.A[-1, 0, 0] == 0.0  # exactly: the student has nothing outside of the teachers' span

@@ -13,6 +13,7 @@ from typing import Any
 from ...cas import Expr, average_powers, sp
 from ...expectation.gaussian import Gaussian
 from ...expectation.terms import reduce_signs
+from ...followed import owner
 from ...labels import RandomLabel
 from ...laws import Normal
 from ...model import Model
@@ -76,14 +77,14 @@ def blocks(model: Model) -> list[Block]:
     for theta in model.trained:
         alone = (part for term, k in slopes[theta] for part in _labelled(units, term, (k,), model))
         found += _blocks(units, "trained", (theta,), False, _averaged(alone, model))
-    for name, g in model.declared_statistics:
+    for name, g in model.means:
         found += _statistic(units, name, g, model)
     return found
 
 
 def _statistic(units: Units, name: str, g: Expr, model: Model) -> list[Block]:
     """What has to be averaged for a declared statistic; an empty block where that is nothing."""
-    terms = [_signs_reduced(term) for term in units.terms(_link_put_in(g, model), f"statistic {name!r}")]
+    terms = [_signs_reduced(term) for term in units.terms(_link_put_in(g, model), f"statistic {owner(name)!r}")]
     soft = _soft(units, terms, model)
     return _blocks(units, name, (), False, _averaged(((term, ()) for term in soft), model))
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ... import modelstatistics
-from ...cas import Expr
+from ...cas import Expr, sp
 from ...codegen import load_module, render
 from ...errors import DeclarationError
 from ...expectation.rule import Step
@@ -22,6 +22,7 @@ from ...ir.lower_sized import lower_sized
 from ...ir.sized import SizedProgram
 from ...model import Model
 from ...parametervalues import sizes_given
+from ..means import at_overlaps
 from ..solving import Solving
 from . import display
 from .formulas import SizedFormulas, sized_formulas
@@ -59,9 +60,8 @@ class SizedDerivation(Solving):
 
     @property
     def statistics(self) -> dict[str, Expr]:
-        """The mean E[g] of every statistic the model declares, as :attr:`risk`."""
-        names = [name for name, _ in self.model.declared_statistics]
-        return {name: display.statistic(name, self.model, self.formulas) for name in names}
+        """Every statistic the model declares, its means as :attr:`risk`."""
+        return display.statistics(self.model, self.formulas)
 
     @property
     def exact(self) -> bool:
@@ -80,10 +80,9 @@ class SizedDerivation(Solving):
 
     @cached_property
     def statistic_modules(self) -> dict[str, ModuleType]:
-        """For each declared statistic a generated module whose ``risk`` is its mean."""
-        names = [name for name, _ in self.model.declared_statistics]
-        programs = {name: lower_sized(self.model, self.formulas.statistic(name)) for name in names}
-        return {name: load_module(render(program)) for name, program in programs.items()}
+        """For each mean of the declared statistics, by key, a generated module whose ``risk`` it is."""
+        programs = {key: lower_sized(self.model, self.formulas.statistic(key)) for key, _ in self.model.means}
+        return {key: load_module(render(program)) for key, program in programs.items()}
 
     @cached_property
     def source(self) -> str:
@@ -161,15 +160,29 @@ class SizedDerivation(Solving):
         parameters: Mapping[Any, Any] | None = None,
         sizes: Mapping[Any, int] | None = None,
     ) -> NDArray[np.float64]:
-        """E[g] of a declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+        """A declared statistic for overlaps of shape (..., n, n); the result has shape (...).
+
+        Of the overlaps W^T q(K) W it may hold those that B is: q(K) = K.
 
         Raises
         ------
         DeclarationError
-            For a name that the model does not declare, or overlaps of another shape.
+            For a name that the model does not declare, overlaps of another shape, or a statistic of another q(K).
         """
         modelstatistics.check_known(name, self.model)
-        return self._call(self.statistic_modules[name].risk, B, parameters, sizes)
+        explicit, given = self.model.at(sizes), dict(parameters or {})
+        (own,) = (each for each in self.model.followed if each.name == name)
+        own = own.at({size: sp.Integer(given_size) for size, given_size in self._sizes(sizes).items()})
+        means = {key: self._call(self.statistic_modules[key].risk, B, parameters, sizes) for key, _, _ in own.means}
+        overlaps = np.asarray(B, dtype=np.float64)
+        states = np.array(list(explicit.trained_values(given).values()))
+        trained = np.broadcast_to(states, (*overlaps.shape[:-2], states.size))
+        return at_overlaps(own, explicit, means, overlaps, explicit.parameter_values(given), trained)
+
+    def _sizes(self, sizes: Mapping[Any, int] | None) -> dict[Any, int]:
+        """Sizes by symbol."""
+        known = sizes_given(self.model, sizes or {}) if self.model.sized else {}
+        return {size: known[size.name] for size in self.model.sizes}
 
     def gradient_at(
         self, B: ArrayLike, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None

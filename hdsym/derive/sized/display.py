@@ -11,7 +11,7 @@ from ...model import Model
 from .formulas import Quantity, SizedFormulas
 from .kernels import Call
 
-__all__ = ["latex_block", "risk", "sides", "statistic", "text"]
+__all__ = ["latex_block", "risk", "sides", "statistics", "text"]
 
 _OVERLAPS = sp.IndexedBase("B", real=True)
 _LETTERS = "ijklmnpq"
@@ -19,11 +19,16 @@ _LETTERS = "ijklmnpq"
 
 def risk(model: Model, formulas: SizedFormulas) -> Expr:
     """The risk as sums over units of kernels, functions K1, K2, ... of entries of the overlaps."""
-    return statistic("risk", model, formulas)
+    return _mean("risk", model, formulas)
 
 
-def statistic(name: str, model: Model, formulas: SizedFormulas) -> Expr:
-    """The same of a declared statistic."""
+def statistics(model: Model, formulas: SizedFormulas) -> dict[str, Expr]:
+    """Every declared statistic, its means as the risk."""
+    means = {key: _mean(key, model, formulas) for key, _ in model.means}
+    return {each.name: each.with_means(means) for each in model.followed}
+
+
+def _mean(name: str, model: Model, formulas: SizedFormulas) -> Expr:
     quantities = [q for q in formulas.quantities if q.name == name]
     return sp.Add(*(_expr(call, model) for q in quantities for call in q.calls))
 
@@ -31,9 +36,7 @@ def statistic(name: str, model: Model, formulas: SizedFormulas) -> Expr:
 def text(model: Model, formulas: SizedFormulas) -> str:
     """All formulas as text."""
     lines = [f"{model.name}: every width {', '.join(size.name for size in model.sizes)}".rstrip(), ""]
-    for quantity in formulas.quantities:
-        left, right = sides(quantity, model)
-        lines.append(f"{left} = {right}")
+    lines += [f"{left} = {right}" for left, right in _equations(model, formulas)]
     lines += ["", "with the kernels, functions of the covariance B11, B12, ... of their preactivations"]
     for number, kernel in enumerate(formulas.kernels, start=1):
         pieces = compact(kernel.expectation.expr)
@@ -44,10 +47,7 @@ def text(model: Model, formulas: SizedFormulas) -> str:
 
 def latex_block(model: Model, formulas: SizedFormulas) -> str:
     """All formulas as one aligned block."""
-    lines = []
-    for quantity in formulas.quantities:
-        left, right = sides(quantity, model)
-        lines.append(f"{latex(left)} &= {latex(right)}")
+    lines = [f"{latex(left)} &= {latex(right)}" for left, right in _equations(model, formulas)]
     for number, kernel in enumerate(formulas.kernels, start=1):
         value, where = compact(kernel.expectation.expr).latex()
         integrand = latex(kernel.expectation.integrand)
@@ -56,12 +56,20 @@ def latex_block(model: Model, formulas: SizedFormulas) -> str:
     return r"$\displaystyle\begin{aligned}" + r"\\[4pt] ".join(lines) + r"\end{aligned}$"
 
 
+def _equations(model: Model, formulas: SizedFormulas) -> list[tuple[Expr, Expr]]:
+    """The quantities of the solver, then the statistics."""
+    found = [sides(quantity, model) for quantity in formulas.quantities if quantity.name in _NAMES]
+    return found + [(sp.Symbol(name), value) for name, value in statistics(model, formulas).items()]
+
+
+_NAMES = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}
+
+
 def sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
     """What a block of a quantity is called, h, H[i, j], ..., and the sums over units that it is."""
-    names = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}
     own = _indices(1 if quantity.diagonal else len(quantity.members))
     places = [_place(m, own[0] if quantity.diagonal else own[k], model) for k, m in enumerate(quantity.members)]
-    letter = names.get(quantity.name, quantity.name)
+    letter = _NAMES[quantity.name]
     left = sp.IndexedBase(letter, real=True)[tuple(places)] if places else sp.Symbol(letter)
     right = sp.Add(*(_expr(call, model) for call in quantity.calls))
     return left, right
