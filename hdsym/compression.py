@@ -24,8 +24,14 @@ __all__ = ["solve_modes"]
 
 Float = NDArray[np.float64]
 
-_FEW = 2000
-"""Levels up to which "auto" keeps them all: two or three solutions with nodes would not be faster."""
+_FEW, _FEWEST = 2000, 200
+"""Levels up to which "auto" keeps them all: two or three solutions with nodes would not be faster.
+
+The second number is for stiff equations, where the method that nodes allow takes much fewer right-hand sides.
+"""
+
+_STIFF = 3000.0
+"""Fastest rate of a mode times the horizon from which that is so: 600 steps of an explicit method."""
 
 _FIRST, _FINER, _ROUNDS = 30.0, 1e-2, 4
 """Accuracy of the first nodes in units of the tolerance, factor of it from one set to the next, and number of sets.
@@ -77,9 +83,11 @@ def solve_modes(
         raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
     run = begin(None)
     levels = run.modes.levels
-    if modes == "full" or (count is None and levels <= _FEW) or (count is not None and count >= levels):
+    if modes == "full" or levels <= (_FEWEST if count is None else count):
         return solve(run)
     every, tau = run.modes.ascending(), _time_scale(run, times)
+    if count is None and levels <= _FEW and tau * every.lam[-1] < _STIFF:
+        return solve(run)
     if count is not None:
         return _with_count(begin, solve, every, tau, count)
     accuracy = max(run.rtol if tol is None else tol, _LEAST_TOL)
