@@ -33,18 +33,19 @@ TIMES = np.linspace(0.0, 100.0, 101)
 
 
 @contextmanager
-def counted() -> Iterator[list[int]]:
-    """Right-hand sides of every integration within, one for each set of nodes."""
-    original, counts = Run.integrate, []
+def integrations() -> Iterator[list[tuple[int, float]]]:
+    """(right-hand sides, seconds) of every integration within: one for each set of nodes."""
+    original, found = Run.integrate, []
 
     def integrate(run: Run, *arguments: Any) -> hd.Trajectory:
+        began = time.perf_counter()
         path = original(run, *arguments)
-        counts.append(path.attrs["solver"]["rhs_evaluations"])
+        found.append((path.attrs["solver"]["rhs_evaluations"], time.perf_counter() - began))
         return path
 
     Run.integrate = integrate  # type: ignore[method-assign]
     try:
-        yield counts
+        yield found
     finally:
         Run.integrate = original  # type: ignore[method-assign]
 
@@ -59,11 +60,12 @@ def measured(theory: Any, problem: hd.Problem, exact: np.ndarray, method: str, r
     options = {"t_eval": TIMES, "method": method, "rtol": rtol, "atol": 1e-2 * rtol}
     seconds = []
     for _ in range(2):
-        with counted() as counts:
+        with integrations() as found:
             began = time.perf_counter()
             path = theory.solve(problem, **options)
             seconds.append(time.perf_counter() - began)
     error = float(np.max(np.abs(path.risk.values - exact)) / np.max(exact))
+    counts = [count for count, _ in found]
     return {"rtol": rtol, "error": error, "one": max(counts), "all": sum(counts), "seconds": min(seconds), "path": path}
 
 
