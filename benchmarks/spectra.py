@@ -76,9 +76,7 @@ print(time.perf_counter() - began, sys_peak(), sys_peak() - before)
 def memory() -> None:
     done = subprocess.run([sys.executable, "-c", FRESH], check=True, capture_output=True, text=True)
     seconds, peak, more = map(float, done.stdout.split())
-    print(
-        f"d = 10^6, a fresh process: setup and solution {seconds:.2f} s; peak {peak:.2f} GiB, {more:.2f} more than before"
-    )
+    print(f"d = 10^6, a fresh process: setup and solution {seconds:.2f} s; peak {peak:.2f} GiB, {more:.2f} for them")
 
 
 def data(N: int = 20_000, d: int = 2_000) -> None:
@@ -97,12 +95,8 @@ def data(N: int = 20_000, d: int = 2_000) -> None:
             call()
             best[name] = min(best[name], time.perf_counter() - began)
     ours, eigen, product = best.values()
-    print(
-        f"data, {N} x {d}: from_data {ours:.2f} s; one eigendecomposition {eigen:.2f} s, the product A'A {product:.2f} s"
-    )
-    print(
-        f"  from_data / (product and eigendecomposition) = {ours / (product + eigen):.2f}; / the latter {ours / eigen:.2f}"
-    )
+    print(f"data, {N} x {d}: from_data {ours:.2f} s; one eigendecomposition {eigen:.2f} s, product A'A {product:.2f} s")
+    print(f"  ratio to product and eigendecomposition {ours / (product + eigen):.2f}, to the latter {ours / eigen:.2f}")
 
 
 if __name__ == "__main__":
