@@ -185,9 +185,11 @@ class Spectrum:
         return math.inf if self.d is None else self.d * self.mean**2 / self.second_moment
 
 
-def from_vector(values: Float, label: str, basis: Float | None = None) -> Spectrum:
+def from_vector(
+    values: Float, label: str, basis: Float | None = None, family: Callable[[int], Spectrum] | None = None
+) -> Spectrum:
     """Levels largest first; `order` is left out where the values are sorted that way already."""
     negated, order, counts = np.unique(-values, return_inverse=True, return_counts=True)
     levels, d = np.abs(negated), len(values)
     in_order = bool(np.all(values[1:] <= values[:-1]))
-    return Spectrum(levels, counts / d, counts, d, None if in_order else order.reshape(-1), basis, label)
+    return Spectrum(levels, counts / d, counts, d, None if in_order else order.reshape(-1), basis, label, family)
