@@ -192,7 +192,7 @@ def _change(coarse: Trajectory, fine: Trajectory) -> float:
     """
     common = min(coarse.time.size, fine.time.size)
     statistics = fine.attrs.get("statistics", {})
-    names = ("risk", "overlaps", "gram", *statistics, *(("trained",) if "trained" in fine.dataset else ()))
+    names = ("risk", "overlaps", *statistics, *(name for name in ("gram", "trained") if name in fine.dataset))
     pairs = ((coarse.dataset[name].values[:common], fine.dataset[name].values[:common]) for name in names)
     return max(float(np.finfo(float).eps), *(relative_change(first, second) for first, second in pairs))
 

@@ -18,6 +18,11 @@ __all__ = ["Spectrum", "from_vector"]
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+_ENDLESS = 1e-100
+"""Smallest level by the largest below which levels stand for all down to zero."""
+_NEGLIGIBLE = 1e-9
+"""Share of a sum that may be missing."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
@@ -168,6 +173,19 @@ class Spectrum:
             return "sorted eigenvalues without a basis can be repeated"
         unit = self.d // int(np.gcd.reduce(self.multiplicities))  # type: ignore[arg-type]
         return f"each eigenvalue has its share at multiples of {unit}"
+
+    def resolves(self, weights: Float) -> bool:
+        """Whether the sum of `weights` (m,), all >= 0, misses nothing below the smallest level.
+
+        Levels of a density that begins at zero go down to 1e-290: there sums of powers of the level may still grow.
+        Other spectra end where their levels do.
+        """
+        positive = self.levels > 0
+        low, high = float(self.levels[positive].min()), float(self.levels.max())
+        if self.d is not None or low > _ENDLESS * high:
+            return True
+        share = weights[positive & (self.levels < np.sqrt(low) * np.sqrt(high))].sum() / weights.sum()
+        return bool(share**2 < _NEGLIGIBLE)  # halfway down in log lam, a power is the root of what it is at the end
 
     @cached_property
     def mean(self) -> float:
