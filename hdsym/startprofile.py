@@ -154,7 +154,7 @@ def power(delta: float, Q: ArrayLike = 0.0, M: ArrayLike = 0.0, T: ArrayLike = 1
 
     By default X = 0 and (X*)_i^2 = lam_i^-delta / d, so that D_i^2 = d (X - X*)_i^2 = lam_i^-delta; delta = 0 spreads
     the blocks evenly. Every eigenvalue must be positive if delta > 0. On a density ~ lam^-beta at zero the risk is
-    finite for beta + delta < 2, ||W||^2 only for beta + delta < 1: beyond, results have no norms, distances and cosines.
+    finite for beta + delta < 2, ||W||^2 only for beta + delta < 1: beyond, results have no norms and distances.
 
     Raises
     ------

@@ -14,7 +14,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 def power_law(beta: float, delta: float, rate: float) -> tuple[Function, Function]:
     """Forcing and kernel for the density (1 - beta) lam^-beta on (0, 1) and D^2(lam) = lam^-delta, beta + delta < 2.
 
-    F(t) = int lam D^2 e^(-2 rate lam t) / 2 and k(u) = rate^2 int lam^2 e^(-2 rate lam u) are incomplete gamma functions.
+    F(t) = int lam D^2 e^(-2 rate lam t) / 2, k(u) = rate^2 int lam^2 e^(-2 rate lam u): incomplete gamma functions.
     """
 
     def moment(power: float, u: np.ndarray) -> np.ndarray:
