@@ -33,6 +33,9 @@ The second number is for stiff equations, where the method that nodes allow take
 _STIFF = 3000.0
 """Fastest rate of a mode times the horizon from which that is so: 600 steps of an explicit method."""
 
+_LONGEST = 1e6
+"""||W||^2 by tr(W^T K W) / (tr K / d) beyond which all levels are kept: nodes would lose that factor in one of them."""
+
 _FIRST, _FINER, _ROUNDS = 30.0, 1e-2, 4
 """Accuracy of the first nodes in units of the tolerance, factor of it from one set to the next, and number of sets.
 
@@ -86,7 +89,7 @@ def solve_modes(
     if modes == "full" or levels <= (_FEWEST if count is None else count):
         return solve(run)
     every, tau = run.modes.ascending(), _time_scale(run, times)
-    if count is None and levels <= _FEW and tau * every.lam[-1] < _STIFF:
+    if count is None and (_few(every, tau) or _too_long(every)):
         return solve(run)
     if count is not None:
         return _with_count(begin, solve, every, tau, count)
@@ -105,6 +108,17 @@ def _count(modes: int | str) -> int | None:
         except TypeError:
             pass
     raise DeclarationError(f"modes is {modes!r}", remedy='give "auto", "full" or a positive number of modes')
+
+
+def _few(every: Modes, tau: float) -> bool:
+    """Whether all levels cost less than two sets of nodes."""
+    return every.levels <= _FEW and tau * float(every.lam[-1]) < _STIFF
+
+
+def _too_long(every: Modes) -> bool:
+    """Whether nearly all of a finite ||W||^2 is where the eigenvalues nearly vanish."""
+    size = np.trace(every.grams, axis1=1, axis2=2)
+    return every.bounded and bool(size.sum() * (every.rho @ every.lam) > _LONGEST * (every.lam @ size))
 
 
 def _with_count(

@@ -146,6 +146,16 @@ def test_a_teacher_of_infinite_length_is_the_limit_of_large_dimensions() -> None
     assert np.max([np.polyfit(np.log(sizes), np.log(gap), 1)[0] for gap in gaps]) < -0.7
 
 
+def test_all_levels_where_nearly_all_of_a_long_teacher_does_not_matter() -> None:
+    """A density cut at 1e-60: ||X*||^2 = 1e24 and the risk is O(1), nodes could not hold both."""
+    lam = np.geomspace(1.0, 1e-60, 900)
+    spectrum = hd.Spectrum(lam, lam**0.5 / np.sum(lam**0.5))
+    path = LEAST_SQUARES.solve(hd.Problem(spectrum, hd.start.power(0.9), 0.5), t_eval=[0.0, 1e3, 1e5])
+    assert not path.attrs["modes"]["compressed"]
+    assert float(path.teacher_norm[0]) > 1e11
+    assert 1e-4 < float(path.risk[-1]) < 1e-3
+
+
 def test_what_is_infinite_is_not_in_the_result(tmp_path: Path) -> None:
     seen = []
 
