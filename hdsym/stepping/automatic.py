@@ -27,6 +27,8 @@ _IN_A_ROW = 4
 """Steps in which that has to be seen."""
 _LEAST_SLOPES = 2
 """Right-hand sides that the slopes cost at best. What they do cost takes deriving them: not before it matters."""
+_HEAVY = 3.0
+"""Right-hand sides for whose slopes there are no formulas, sums over units among them, take so many times longer."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class _Offer:
     def cost(self, size: int, columns: int, rtol: float, slopes: int) -> float:
         """Of a whole solution, where a Jacobian costs `slopes` right-hand sides."""
         algebra = (self.once + size * columns / self.each) / (1.0 + size / 6000.0)
+        algebra /= _HEAVY if slopes > _LEAST_SLOPES else 1.0
         result: float = self.steps * rtol ** (-1.0 / self.order) * (self.stages + slopes + algebra)
         return result
 
