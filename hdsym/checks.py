@@ -20,8 +20,8 @@ _ORTHOGONALITY = 1e-8
 
 
 def data_matrix(A: ArrayLike, name: str) -> Float:
-    """A as a finite float matrix with samples as rows, else :class:`DeclarationError`."""
-    data = real_array(A, name)
+    """A as a finite float matrix with samples as rows, else :class:`DeclarationError`; A itself if it is one."""
+    data = real_array(A, name, copy=False)
     if data.ndim != 2 or data.size == 0:
         raise DeclarationError(f"{name} has shape {data.shape}", remedy="give samples as rows, shape (N, d)")
     return data
@@ -43,14 +43,14 @@ def eigenvalue_vector(values: ArrayLike, name: str) -> Float:
     return np.maximum(vector, 0.0)
 
 
-def real_array(values: Any, name: str) -> Float:
-    """An array of finite real numbers as float64, else :class:`DeclarationError`."""
+def real_array(values: Any, name: str, copy: bool = True) -> Float:
+    """A new array of finite real numbers, else :class:`DeclarationError`; without `copy` it may be `values`."""
     array = np.asarray(values)
     if array.dtype.kind not in "iufb":
         raise DeclarationError(
             f"{name}: entries of type {array.dtype} are not real numbers", remedy="give real numbers"
         )
-    array = array.astype(np.float64)
+    array = array.astype(np.float64, copy=copy)
     if not np.all(np.isfinite(array)):
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise DeclarationError(f"{name}: entry {where} is {array[where]}", remedy="give finite numbers")

@@ -24,8 +24,17 @@ __all__ = ["solve_modes"]
 
 Float = NDArray[np.float64]
 
-_FEW = 2000
-"""Levels up to which "auto" keeps them all: two or three solutions with nodes would not be faster."""
+_FEW, _FEWEST = 2000, 200
+"""Levels up to which "auto" keeps them all: two or three solutions with nodes would not be faster.
+
+The second number is for stiff equations, where the method that nodes allow takes much fewer right-hand sides.
+"""
+
+_STIFF = 3000.0
+"""Fastest rate of a mode times the horizon from which that is so: 600 steps of an explicit method."""
+
+_LONGEST = 1e6
+"""||W||^2 by tr(W^T K W) / (tr K / d) beyond which all levels are kept: nodes would lose that factor in one of them."""
 
 _FIRST, _FINER, _ROUNDS = 30.0, 1e-2, 4
 """Accuracy of the first nodes in units of the tolerance, factor of it from one set to the next, and number of sets.
@@ -77,9 +86,11 @@ def solve_modes(
         raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
     run = begin(None)
     levels = run.modes.levels
-    if modes == "full" or (count is None and levels <= _FEW) or (count is not None and count >= levels):
+    if modes == "full" or levels <= (_FEWEST if count is None else count):
         return solve(run)
     every, tau = run.modes.ascending(), _time_scale(run, times)
+    if count is None and (_few(every, tau) or _too_long(every)):
+        return solve(run)
     if count is not None:
         return _with_count(begin, solve, every, tau, count, run.composition.factor)
     accuracy = max(run.rtol if tol is None else tol, _LEAST_TOL)
@@ -98,6 +109,17 @@ def _count(modes: int | str) -> int | None:
         except TypeError:
             pass
     raise DeclarationError(f"modes is {modes!r}", remedy='give "auto", "full" or a positive number of modes')
+
+
+def _few(every: Modes, tau: float) -> bool:
+    """Whether all levels cost less than two sets of nodes."""
+    return every.levels <= _FEW and tau * float(every.lam[-1]) < _STIFF
+
+
+def _too_long(every: Modes) -> bool:
+    """Whether nearly all of a finite ||W||^2 is where the eigenvalues nearly vanish."""
+    size = np.trace(every.grams, axis1=1, axis2=2)
+    return every.bounded and bool(size.sum() * (every.rho @ every.lam) > _LONGEST * (every.lam @ size))
 
 
 def _with_count(
@@ -191,7 +213,7 @@ def _change(coarse: Trajectory, fine: Trajectory) -> float:
     """
     common = min(coarse.time.size, fine.time.size)
     statistics = fine.attrs.get("statistics", {})
-    names = ("risk", "overlaps", "gram", *statistics, *(("trained",) if "trained" in fine.dataset else ()))
+    names = ("risk", "overlaps", *statistics, *(name for name in ("gram", "trained") if name in fine.dataset))
     pairs = ((coarse.dataset[name].values[:common], fine.dataset[name].values[:common]) for name in names)
     return max(float(np.finfo(float).eps), *(relative_change(first, second) for first, second in pairs))
 

@@ -8,6 +8,7 @@ so that solutions at any time see the eigenvalues that still move.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -40,12 +41,13 @@ def power_law_density(beta: float, d: int | None = None) -> Spectrum:
     beta = checks.finite(beta, "beta")
     if beta >= 1:
         raise DeclarationError(f"beta is {beta:g}", remedy="give beta < 1, so that the density has a finite integral")
+    family = partial(power_law_density, beta)
     if d is not None:
         d = checks.dimension(d)
         values = ((np.arange(d, 0, -1) - 0.5) / d) ** (1 / (1 - beta))
-        return from_vector(values, f"power_law_density({beta:g}, d={d})")
+        return from_vector(values, f"power_law_density({beta:g}, d={d})", family=family)
     left, _, weights, _ = _rule(0.0, 1.0)
-    return _limit(left, (1 - beta) * left**-beta * weights, f"power_law_density({beta:g})")
+    return _limit(left, (1 - beta) * left**-beta * weights, f"power_law_density({beta:g})", family)
 
 
 def marchenko_pastur(ratio: float, d: int | None = None) -> Spectrum:
@@ -64,13 +66,15 @@ def marchenko_pastur(ratio: float, d: int | None = None) -> Spectrum:
     zeros = max(0.0, 1 - 1 / ratio)
     masses *= (1 - zeros) / masses.sum()
     label = f"marchenko_pastur({ratio:g})" if d is None else f"marchenko_pastur({ratio:g}, d={d})"
+    family = partial(marchenko_pastur, ratio)
     if d is None:
-        return _limit(np.append(a + left, 0.0), np.append(masses, zeros), label)
+        return _limit(np.append(a + left, 0.0), np.append(masses, zeros), label, family)
     d = checks.dimension(d)
     count = round(zeros * d)
     if count == d:
         raise DeclarationError(f"all d = {d} eigenvalues are zero at ratio = {ratio:g}", remedy="raise d")
-    return from_vector(np.append(_quantiles([(a, b, masses, taus)], d - count), np.zeros(count)), label)
+    values = np.append(_quantiles([(a, b, masses, taus)], d - count), np.zeros(count))
+    return from_vector(values, label, family=family)
 
 
 def from_density(pdf: Callable[[Float], Any], support: Sequence[float], d: int | None = None) -> Spectrum:
@@ -114,10 +118,11 @@ def from_density(pdf: Callable[[Float], Any], support: Sequence[float], d: int |
         raise DeclarationError(f"the density has the integral {mass:.9g}", remedy="divide it by that")
     panels = [(a, b, masses / mass, taus) for a, b, masses, taus in panels]
     label = f"density on [{points[0]:g}, {points[-1]:g}]" + ("" if d is None else f" (d={d})")
+    family = partial(from_density, pdf, points.tolist())
     if d is not None:
-        return from_vector(_quantiles(panels, checks.dimension(d)), label)
+        return from_vector(_quantiles(panels, checks.dimension(d)), label, family=family)
     levels = [a + _place(taus)[0] * (b - a) for a, b, _, taus in panels]
-    return _limit(np.concatenate(levels), np.concatenate([masses for *_, masses, _ in panels]), label)
+    return _limit(np.concatenate(levels), np.concatenate([masses for *_, masses, _ in panels]), label, family)
 
 
 def _density(pdf: Callable[[Float], Any], levels: Float) -> Float:
@@ -146,11 +151,11 @@ def _place(taus: Float) -> tuple[Float, Float]:
     return np.where(z < 0, small, 1 - small), np.where(z < 0, 1 - small, small)
 
 
-def _limit(levels: Float, masses: Float, label: str) -> Spectrum:
+def _limit(levels: Float, masses: Float, label: str, family: Callable[[int], Spectrum]) -> Spectrum:
     """The spectrum without dimension, largest level first; levels that rounding has made equal are one."""
     found, where = np.unique(-levels[masses > 0], return_inverse=True)
     fractions = np.bincount(where, weights=masses[masses > 0])
-    return Spectrum(np.abs(found), fractions / fractions.sum(), label=label)
+    return Spectrum(np.abs(found), fractions / fractions.sum(), label=label, family=family)
 
 
 def _quantiles(panels: Sequence[tuple[float, float, Float, Float]], d: int) -> Float:

@@ -177,7 +177,8 @@ class Run(Linearised):
 
     def _state(self, y: NDArray[np.float64]) -> State:
         seen = self._observe(y)
-        return State(seen.overlaps, seen.gram, seen.trained, lambda B: self._risk(B, seen.trained))
+        gram = seen.gram if self.modes.bounded else np.full_like(seen.gram, np.inf)
+        return State(seen.overlaps, gram, seen.trained, lambda B: self._risk(B, seen.trained))
 
     def _blow_up(self, start: NDArray[np.float64]) -> Callable[[float, NDArray[np.float64]], float]:
         """Stops the integration when the solution explodes, and remembers the last finite step before it."""
@@ -233,6 +234,7 @@ class Run(Linearised):
             n_student=model.n_student,
             attrs=self._attributes(solution, seen, forms),
             events=[np.asarray(found) for found in solution.t_events[:n_events]],
+            bounded=self.modes.bounded,
             status=int(solution.status),
             message=str(solution.message),
             dense=self._dense(solution),

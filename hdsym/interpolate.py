@@ -34,8 +34,9 @@ def at(dataset: xr.Dataset, t: ArrayLike, dense: Callable[[Any], Any] | None) ->
     wanted = np.clip(wanted, own[0], own[-1])
     given = _dense(dense, wanted)
     made = _skeleton(dataset, wanted, given)
-    for name, array in geometry(made["gram"].values, int(dataset.attrs["n_student"])).items():
-        made[name] = dataset[name].dims, array, dataset[name].attrs
+    if "gram" in made:
+        for name, array in geometry(made["gram"].values, int(dataset.attrs["n_student"])).items():
+            made[name] = dataset[name].dims, array, dataset[name].attrs
     return made.isel(time=0) if times.ndim == 0 else made
 
 

@@ -49,6 +49,9 @@ class Modes:
         Number of distinct eigenvalues of the spectrum.
     pieces:
         How the nodes were chosen; empty for all levels.
+    bounded:
+        Whether W^T W is finite. Where it is not, on densities, lam G is interpolated in place of G: B and the risk are
+        finite all the same.
     """
 
     lam: Float
@@ -56,6 +59,7 @@ class Modes:
     grams: Float
     levels: int
     pieces: tuple[Piece, ...] = ()
+    bounded: bool = True
 
     @property
     def compressed(self) -> bool:
@@ -72,24 +76,30 @@ class Modes:
         """These modes, all of them and ascending, interpolated at the nodes of `pieces`; O(levels nodes) work."""
         n = self.grams.shape[-1]
         rows, columns = np.triu_indices(n)
-        values = np.column_stack([self.rho, self.grams[:, rows, columns]])
+        values = np.column_stack([self.rho, self._scale(self.lam) * self.grams[:, rows, columns]])
         parts = [(piece.nodes(self.lam), _weights(piece, self.lam, values)) for piece in pieces]
         nodes, weights = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+        weights[:, 1:] /= self._scale(nodes)
         grams = np.empty((len(nodes), n, n))
         grams[:, rows, columns] = grams[:, columns, rows] = weights[:, 1:]
-        return Modes(nodes, weights[:, 0].copy(), grams, self.levels, pieces)
+        return Modes(nodes, weights[:, 0].copy(), grams, self.levels, pieces, self.bounded)
+
+    def _scale(self, lam: Float) -> Float:
+        """What Gram matrices are multiplied by before interpolation, (m, 1); zero eigenvalues are kept as they are."""
+        return np.where((lam > 0) & (not self.bounded), lam, 1.0)[:, None]
 
     def ascending(self) -> Modes:
         """The same modes with their eigenvalues in ascending order."""
         order = np.argsort(self.lam, kind="stable")
-        return Modes(self.lam[order], self.rho[order], self.grams[order], self.levels)
+        return Modes(self.lam[order], self.rho[order], self.grams[order], self.levels, bounded=self.bounded)
 
 
 def all_modes(problem: Problem, model: Model) -> Modes:
     """Every level of the spectrum, in its order; `model` is explicit."""
     spectrum = problem.spectrum
     grams = np.asarray(problem.grams(model), dtype=np.float64)
-    return Modes(spectrum.levels, spectrum.fractions, grams, len(spectrum.levels))
+    bounded = spectrum.resolves(np.trace(grams, axis1=1, axis2=2))
+    return Modes(spectrum.levels, spectrum.fractions, grams, len(spectrum.levels), bounded=bounded)
 
 
 def _weights(piece: Piece, levels: Float, values: Float) -> Float:

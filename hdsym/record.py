@@ -15,7 +15,10 @@ from .errors import DeclarationError, FileFormatError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["Record"]
+__all__ = ["UNBOUNDED", "Record"]
+
+UNBOUNDED = "||W||^2 is infinite on this density, though the risk is finite"
+"""What a result says that has no W^T W."""
 
 Self = TypeVar("Self", bound="Record")
 
@@ -39,10 +42,8 @@ class Record:
         """A variable by name. Raises :class:`DeclarationError` with the names there are."""
         if name not in self.dataset:
             there = ", ".join(sorted(str(key) for key in self.dataset.data_vars))
-            raise DeclarationError(
-                f"this {type(self).__name__} has no {name!r}",
-                remedy=f"it has: {there} (distances and cosine need as many students as teachers)",
-            )
+            why = self.attrs.get("unbounded", "distances and cosine need as many students as teachers")
+            raise DeclarationError(f"this {type(self).__name__} has no {name!r}", remedy=f"it has: {there} ({why})")
         return self.dataset[name]
 
     @property

@@ -91,6 +91,11 @@ class _Resolvent(Run):
     @cached_property
     def contour(self) -> Ellipse:
         """The contour that was asked for, or an ellipse close around the spectrum."""
+        if not self.modes.bounded:
+            raise DeclarationError(
+                "W^T W is infinite on this density, and the resolvent is a way to compute it",
+                remedy='use formulation="modes", which needs lam W^T w w^T W alone',
+            )
         if self._wanted is not None:
             self._wanted.check_around(self.lam)
             return self._wanted

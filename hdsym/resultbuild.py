@@ -49,7 +49,7 @@ def dataset(
     names: Sequence[str],
     n_student: int | None,
     scalars: Mapping[str, ArrayLike | None],
-    matrices: Mapping[str, ArrayLike],
+    matrices: Mapping[str, ArrayLike | None],
     attrs: Mapping[str, Any],
     grams: ArrayLike | None = None,
     levels: ArrayLike | None = None,
@@ -74,15 +74,17 @@ def dataset(
         if value is not None:
             arrays[name] = (lead, _shaped(name, value, shape))
     for name, value in matrices.items():
-        arrays[name] = ((*lead, "row", "col"), _shaped(name, value, shape + size))
+        if value is not None:
+            arrays[name] = ((*lead, "row", "col"), _shaped(name, value, shape + size))
     if trained_names and trained is not None:
         arrays["trained"] = ((*lead, "theta"), _shaped("trained", trained, (*shape, len(trained_names))))
     for name, (labelled, value) in (recorded or {}).items():
         arrays[name] = ((*lead, _RECORDED[name]), _shaped(name, value, (*shape, len(labelled))))
     if ensemble:
         _blank(arrays, times, left)
-    for name, array in geometry(arrays["gram"][1], students).items():
-        arrays[name] = ((*lead, *EXTRA_AXES.get(name, ())), array)
+    if "gram" in arrays:
+        for name, array in geometry(arrays["gram"][1], students).items():
+            arrays[name] = ((*lead, *EXTRA_AXES.get(name, ())), array)
     coords: dict[str, Any] = {"time": times, "row": labels, "col": labels}
     coords |= {"student": labels[:students], "teacher": labels[students:]}
     coords |= {_RECORDED[name]: list(labelled) for name, (labelled, _) in (recorded or {}).items()}

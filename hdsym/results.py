@@ -15,7 +15,7 @@ from .crossing import TimeTo
 from .ensembles import Ensemble
 from .errors import DeclarationError, FileFormatError
 from .geometry import geometry
-from .record import Record
+from .record import UNBOUNDED, Record
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,6 +38,7 @@ class Trajectory(Record, TimeTo):
     """
 
     kind: ClassVar[str] = "Trajectory"
+    required: ClassVar[tuple[str, ...]] = ("time", "risk", "overlaps")
     events: tuple[NDArray[np.float64], ...] = ()
     status: int = 0
     message: str = ""
@@ -65,6 +66,7 @@ class Trajectory(Record, TimeTo):
         trained: ArrayLike | None = None,
         trained_names: Sequence[str] = (),
         statistics: Mapping[str, ArrayLike] | None = None,
+        bounded: bool = True,
     ) -> Trajectory:
         """Label arrays and add what follows from W^T W (norms, cosines, specialisation, distances).
 
@@ -86,13 +88,15 @@ class Trajectory(Record, TimeTo):
             (T, scalars) trained scalars, and their names.
         statistics:
             Means of declared statistics by name, each (T,).
+        bounded:
+            Whether W^T W is finite; if not, neither it nor what follows from it is in the result.
 
         Raises
         ------
         DeclarationError
             If the shapes do not belong together or the times do not increase.
         """
-        if gram is None:
+        if gram is None and bounded:
             if grams is None:
                 raise DeclarationError("a trajectory needs W^T W", remedy="give gram or grams")
             gram = np.asarray(grams).sum(axis=-3)
@@ -108,10 +112,10 @@ class Trajectory(Record, TimeTo):
                 "learning_rate": learning_rate,
                 **(statistics or {}),
             },
-            matrices={"overlaps": overlaps, "gram": gram},
+            matrices={"overlaps": overlaps, "gram": gram if bounded else None},
             grams=grams,
             levels=levels,
-            attrs={**(attrs or {}), **provenance},
+            attrs={**(attrs or {}), **({} if bounded else {"unbounded": UNBOUNDED}), **provenance},
             trained=trained,
             trained_names=trained_names,
         )
@@ -172,7 +176,8 @@ class Trajectory(Record, TimeTo):
             f"Trajectory of {self.attrs.get('model', 'a model')}: {times.size} times in [{times[0]:g}, {times[-1]:g}]"
         )
         notes = [self.message] if self.message and self.status != 0 else []
-        return title, columns, [*notes, *self._compression()]
+        unbounded = [f"no norms, distances and cosines: {UNBOUNDED}"] if "unbounded" in self.attrs else []
+        return title, columns, [*notes, *self._compression(), *unbounded]
 
     def _compression(self) -> list[str]:
         modes = self.attrs.get("modes") or {}

@@ -25,7 +25,7 @@ class State:
     Attributes
     ----------
     overlaps, gram:
-        B = W^T K W and W^T W, shape (n, n), student first.
+        B = W^T K W and W^T W, shape (n, n), student first; the latter all infinite where ||W||^2 is, on densities.
     trained:
         Trained scalars, shape (count,); ``None`` if the model has none.
     """

@@ -76,7 +76,7 @@ def solve(
     formulation:
         ``"modes"``, or ``"resolvent"``: S(t, z) = W^T (K - z)^-1 W on a contour, an independent way to the same limit,
         without Gram matrices of the levels. Explicit only, and for moderate times: it amplifies errors where the
-        contour is to the left of zero.
+        contour is to the left of zero. It takes neither a number of modes nor a `tol`.
     contour:
         For the resolvent an :class:`hdsym.Ellipse` that encloses the spectrum; one close around it by default.
 
@@ -99,8 +99,19 @@ def solve(
     def begin(chosen: Modes | None) -> Run:
         return _run(theory, problem, method, rtol, atol, chosen, formulation, contour)
 
-    wanted = modes if formulation == "modes" else "full"  # the size of the resolvent's state is that of its contour
+    wanted = modes if formulation == "modes" else _without_modes(modes, tol)
     return solve_modes(begin, lambda run: run.integrate(times, _as_list(events), dense_output), times, wanted, tol)
+
+
+def _without_modes(modes: int | str, tol: float | None) -> str:
+    """All levels, that is "full": the size of the resolvent's state is that of its contour."""
+    if modes not in ("auto", "full") or tol is not None:
+        given = f"modes is {modes!r}" if tol is None else f"tol is {tol!r}"
+        raise DeclarationError(
+            f'{given} with formulation="resolvent", which has no modes',
+            remedy="choose its accuracy by contour=hd.Ellipse(..., nodes=...), or leave both out",
+        )
+    return "full"
 
 
 def jacobian(

@@ -105,17 +105,17 @@ def two_level(first: float, second: float, share: float = 0.5, d: int | None = N
         raise DeclarationError(f"both levels are {levels[0]:g}", remedy="give two levels, or use hd.spectrum.identity")
     if not 0 < share < 1:
         raise DeclarationError(f"share is {share:g}", remedy="give a number between 0 and 1")
-    fractions = np.array([share, 1 - share])
+    fractions, family = np.array([share, 1 - share]), partial(two_level, first, second, share)
     if d is None:
-        return Spectrum(levels, fractions, label=f"two_level({first:g}, {second:g}, share={share:g})")
+        return Spectrum(levels, fractions, label=f"two_level({first:g}, {second:g}, share={share:g})", family=family)
     d = checks.dimension(d)
     count = round(share * d)
     if not 0 < count < d:
         raise DeclarationError(
             f"a share of {share:g} of d = {d} coordinates is {count}", remedy="raise d, or give a share between"
         )
-    counts = np.array([count, d - count])
-    return Spectrum(levels, counts / d, counts, d, label=f"two_level({first:g}, {second:g}, share={share:g}, d={d})")
+    counts, label = np.array([count, d - count]), f"two_level({first:g}, {second:g}, share={share:g}, d={d})"
+    return Spectrum(levels, counts / d, counts, d, label=label, family=family)
 
 
 def spiked(spikes: ArrayLike, d: int, bulk: float = 1.0) -> Spectrum:
@@ -141,7 +141,9 @@ def spiked(spikes: ArrayLike, d: int, bulk: float = 1.0) -> Spectrum:
     values = checks.eigenvalue_vector(np.append(given, bulk), "spikes and bulk")
     shown = ", ".join(f"{value:g}" for value in given[:3]) + (", ..." if given.size > 3 else "")
     return from_vector(
-        np.append(given, np.full(d - given.size, values[-1])), f"spiked([{shown}], d={d}, bulk={bulk:g})"
+        np.append(given, np.full(d - given.size, values[-1])),
+        f"spiked([{shown}], d={d}, bulk={bulk:g})",
+        family=partial(spiked, given, bulk=bulk),
     )
 
 

@@ -18,6 +18,11 @@ __all__ = ["Spectrum", "from_vector"]
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
+_ENDLESS = 1e-100
+"""Smallest level by the largest below which levels stand for all down to zero."""
+_NEGLIGIBLE = 1e-9
+"""Share of a sum that may be missing."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Spectrum:
@@ -169,6 +174,19 @@ class Spectrum:
         unit = self.d // int(np.gcd.reduce(self.multiplicities))  # type: ignore[arg-type]
         return f"each eigenvalue has its share at multiples of {unit}"
 
+    def resolves(self, weights: Float) -> bool:
+        """Whether the sum of `weights` (m,), all >= 0, misses nothing below the smallest level.
+
+        Levels of a density that begins at zero go down to 1e-290: there sums of powers of the level may still grow.
+        Other spectra end where their levels do.
+        """
+        positive = self.levels > 0
+        low, high = float(self.levels[positive].min()), float(self.levels.max())
+        if self.d is not None or low > _ENDLESS * high:
+            return True
+        share = weights[positive & (self.levels < np.sqrt(low) * np.sqrt(high))].sum() / weights.sum()
+        return bool(share**2 < _NEGLIGIBLE)  # halfway down in log lam, a power is the root of what it is at the end
+
     @cached_property
     def mean(self) -> float:
         """Mean eigenvalue, tr K / d."""
@@ -185,9 +203,11 @@ class Spectrum:
         return math.inf if self.d is None else self.d * self.mean**2 / self.second_moment
 
 
-def from_vector(values: Float, label: str, basis: Float | None = None) -> Spectrum:
+def from_vector(
+    values: Float, label: str, basis: Float | None = None, family: Callable[[int], Spectrum] | None = None
+) -> Spectrum:
     """Levels largest first; `order` is left out where the values are sorted that way already."""
     negated, order, counts = np.unique(-values, return_inverse=True, return_counts=True)
     levels, d = np.abs(negated), len(values)
     in_order = bool(np.all(values[1:] <= values[:-1]))
-    return Spectrum(levels, counts / d, counts, d, None if in_order else order.reshape(-1), basis, label)
+    return Spectrum(levels, counts / d, counts, d, None if in_order else order.reshape(-1), basis, label, family)

@@ -22,9 +22,6 @@ Block = Float | Callable[[Float], Any]
 _ROUNDING = 1e-10
 """Negative eigenvalues of V down to this many times the largest are rounding."""
 
-_UNBOUNDED = 1e6
-"""||W||^2 beyond this many times tr(W^T K W) / (tr K / d) stands for infinity: it hangs on the smallest level kept."""
-
 
 @dataclass(frozen=True, eq=False, repr=False)
 class ProfileStart(Start):
@@ -54,15 +51,15 @@ class ProfileStart(Start):
                 )
 
     def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
-        G = np.asarray(
-            spectrum.fractions[:, None, None] * self.moments(spectrum, n_student, n_teacher), dtype=np.float64
-        )
-        size = np.trace(G, axis1=1, axis2=2)
-        if spectrum.d is None and size.sum() * spectrum.mean > _UNBOUNDED * (spectrum.levels @ size):
+        G = self._scaled(self._blocks(spectrum, n_student, n_teacher), spectrum.levels, spectrum.fractions)
+        with np.errstate(invalid="ignore"):
+            size = np.where(spectrum.levels > 0, spectrum.levels * np.trace(G, axis1=1, axis2=2), 0.0)
+        if not spectrum.resolves(size):
             raise DeclarationError(
-                f"||W||^2 of the start {self.label} has no limit on the spectrum {spectrum.label}: it grows with d",
+                f"W^T K W of the start {self.label} has no limit on the spectrum {spectrum.label}: it grows with d",
                 remedy="give the spectrum a dimension d, or the start less weight at small eigenvalues",
             )
+        _check_finite(G, spectrum.levels)
         return G
 
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
@@ -80,6 +77,18 @@ class ProfileStart(Start):
 
     def moments(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
         """V at each level, shape (m, n, n), O(1). Raises :class:`DeclarationError` where it cannot be one."""
+        V = self._scaled(self._blocks(spectrum, n_student, n_teacher), spectrum.levels, np.ones(1))
+        _check_finite(V, spectrum.levels)
+        return V
+
+    def _scaled(self, V: Float, levels: Float, shares: Float) -> Float:
+        """lam^-delta times shares times V, where the first two may leave the range of numbers alone."""
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            power = np.exp(np.log(shares) - self.delta * np.log(levels)) if self.delta else shares
+            return np.asarray(power[:, None, None] * V, dtype=np.float64)
+
+    def _blocks(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
+        """V without the power of the eigenvalue."""
         self.check(spectrum)
         m, sizes = len(spectrum.levels), (n_student, n_teacher)
         Q, M, T = (
@@ -89,20 +98,11 @@ class ProfileStart(Start):
         V = np.empty((m, sum(sizes), sum(sizes)))
         V[:, :n_student, :n_student], V[:, n_student:, n_student:] = Q, T
         V[:, :n_student, n_student:], V[:, n_student:, :n_student] = M, np.swapaxes(M, 1, 2)
-        if self.delta:
-            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-                V *= (spectrum.levels**-self.delta)[:, None, None]
         self._check_moments(V, spectrum.levels)
         return V
 
     def _check_moments(self, V: Float, levels: Float) -> None:
-        finite = np.isfinite(V).all(axis=(1, 2))
-        if not finite.all():
-            k = int(np.argmin(finite))
-            raise DeclarationError(
-                f"the start is not finite at the eigenvalue {levels[k]:g}",
-                remedy="give finite values at every level of the spectrum, zeros among them",
-            )
+        _check_finite(V, levels)
         if not np.allclose(V, np.swapaxes(V, 1, 2), rtol=1e-10, atol=0):
             raise DeclarationError("Q or T of the start is not symmetric", remedy="give symmetric blocks")
         values = np.linalg.eigvalsh(V)
@@ -113,6 +113,15 @@ class ProfileStart(Start):
                 f"eigenvalue of [[Q, M], [M^T, T]] is {values[k, 0]:.6g}",
                 remedy="no weights have these moments; for l = l* = 1 choose M^2 <= Q T",
             )
+
+
+def _check_finite(V: Float, levels: Float) -> None:
+    finite = np.isfinite(V).all(axis=(1, 2))
+    if not finite.all():
+        raise DeclarationError(
+            f"the start is not finite at the eigenvalue {levels[int(np.argmin(finite))]:g}",
+            remedy="give finite values at every level of the spectrum, zeros among them",
+        )
 
 
 def profile(Q: Any, M: Any, T: Any) -> ProfileStart:
@@ -144,7 +153,8 @@ def power(delta: float, Q: ArrayLike = 0.0, M: ArrayLike = 0.0, T: ArrayLike = 1
     """V(lam) = lam^-delta [[Q, M], [M^T, T]]: the teacher's coefficients follow a power law in the eigenvalue.
 
     By default X = 0 and (X*)_i^2 = lam_i^-delta / d, so that D_i^2 = d (X - X*)_i^2 = lam_i^-delta; delta = 0 spreads
-    the blocks evenly. Every eigenvalue must be positive if delta > 0.
+    the blocks evenly. Every eigenvalue must be positive if delta > 0. On a density ~ lam^-beta at zero the risk is
+    finite for beta + delta < 2, ||W||^2 only for beta + delta < 1: beyond, results have no norms and distances.
 
     Raises
     ------

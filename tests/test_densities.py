@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import hdsym as hd
 from hdsym.errors import DeclarationError
+from tests import volterra
 
 LEAST_SQUARES = hd.derive(hd.zoo.least_squares())
 
@@ -111,15 +114,68 @@ def test_a_density_is_the_limit_of_large_dimensions() -> None:
     assert np.polyfit(np.log([250, 1000, 4000]), np.log(gaps), 1)[0] < -0.7
 
 
-@pytest.mark.parametrize(("beta", "delta"), [(0.2, 0.3), (0.5, 0.2)])
-def test_risk_of_least_squares_decays_by_the_exponents(beta: float, delta: float) -> None:
+BEYOND = hd.Problem(hd.spectrum.power_law_density(0.5), hd.start.power(0.7), 0.5)
+"""beta + delta = 1.2: the risk is finite, ||X*||^2 is not."""
+
+
+@pytest.mark.parametrize(("beta", "delta"), [(0.2, 0.3), (0.5, 0.2), (0.5, 0.5), (0.5, 0.7), (0.2, 1.4)])
+def test_risk_of_least_squares_against_its_volterra_equation_and_exponent(beta: float, delta: float) -> None:
     """R ~ t^(beta + delta - 2) at a constant rate: the Volterra forcing decays slower than its kernel."""
-    problem = hd.Problem(spectrum=hd.spectrum.power_law_density(beta), start=hd.start.power(delta), learning_rate=0.5)
-    times = np.append(0.0, np.geomspace(1e2, 1e5, 16))
-    path = LEAST_SQUARES.solve(problem, t_eval=times, method="BDF", modes=60, rtol=1e-7)
-    slope = np.polyfit(np.log(times[-8:]), np.log(path.risk.values[-8:]), 1)[0]
+    problem = hd.Problem(hd.spectrum.power_law_density(beta), hd.start.power(delta), 0.5)
+    times = np.geomspace(0.5, 1e5, 18)
+    path = LEAST_SQUARES.solve(problem, t_eval=times)
+    np.testing.assert_allclose(path.risk.values, volterra.risk(*volterra.power_law(beta, delta, 0.5), times), rtol=1e-6)
+    slope = np.polyfit(np.log(times[-6:]), np.log(path.risk.values[-6:]), 1)[0]
     assert slope == pytest.approx(beta + delta - 2, abs=0.01)
-    assert path.attrs["compression_error"] < 1e-6
+    assert path.attrs["compression_error"] < 1e-8
+    assert ("gram" in path.dataset) == (beta + delta < 1)
+
+
+def test_a_teacher_of_infinite_length_is_the_limit_of_large_dimensions() -> None:
+    times, gaps, sizes = np.linspace(0, 10, 6), [], [500, 2000, 8000]
+    for name, rate in (("phase_retrieval", 0.1), ("least_squares", 0.5)):
+        theory = hd.derive(hd.zoo.MODELS[name]())
+        problem = hd.Problem(BEYOND.spectrum, hd.start.power(0.7, Q=0.5, M=0.2), rate)
+        limit = theory.solve(problem, t_eval=times).risk.values
+        few = theory.solve(problem, t_eval=times, modes=40).risk.values
+        np.testing.assert_allclose(few, limit, rtol=1e-7)
+        paths = [theory.solve(problem.at(d), t_eval=times, modes="full") for d in sizes]
+        gaps.append([float(np.abs(path.risk.values - limit).max()) for path in paths])
+        assert float(paths[-1].gram[0, 1, 1]) > 1.5 * float(paths[0].gram[0, 1, 1])  # grows like d^0.4
+    assert np.max(np.array(gaps)[:, -1]) < 2e-4
+    assert np.max([np.polyfit(np.log(sizes), np.log(gap), 1)[0] for gap in gaps]) < -0.7
+
+
+def test_all_levels_where_nearly_all_of_a_long_teacher_does_not_matter() -> None:
+    """A density cut at 1e-60: ||X*||^2 = 1e24 and the risk is O(1), nodes could not hold both."""
+    lam = np.geomspace(1.0, 1e-60, 900)
+    spectrum = hd.Spectrum(lam, lam**0.5 / np.sum(lam**0.5))
+    path = LEAST_SQUARES.solve(hd.Problem(spectrum, hd.start.power(0.9), 0.5), t_eval=[0.0, 1e3, 1e5])
+    assert not path.attrs["modes"]["compressed"]
+    assert float(path.teacher_norm[0]) > 1e11
+    assert 1e-4 < float(path.risk[-1]) < 1e-3
+
+
+def test_what_is_infinite_is_not_in_the_result(tmp_path: Path) -> None:
+    seen = []
+
+    def event(_: float, state: hd.solve.State) -> float:
+        seen.append(float(state.gram[1, 1]))
+        return float(state.risk - 0.05)
+
+    path = LEAST_SQUARES.solve(BEYOND, t=20.0, events=event, dense_output=True)
+    assert np.isinf(seen).all()
+    assert path.events[0].size == 1
+    for found in (path, hd.load(path.save(tmp_path / "path.nc"))):
+        assert "no norms" in repr(found)
+        with pytest.raises(DeclarationError, match="has no 'distance'") as caught:
+            _ = found.distance
+        assert "infinite on this density" in caught.value.remedy
+        inside = found.at([1.0, 2.0])
+        assert np.isfinite(inside["risk"]).all()
+        assert "gram" not in inside
+    with pytest.raises(DeclarationError, match="W\\^T W is infinite"):
+        LEAST_SQUARES.solve(BEYOND, t=1.0, formulation="resolvent")
 
 
 def test_profiles_and_their_weights() -> None:
@@ -148,4 +204,6 @@ def test_profiles_without_meaning() -> None:
     with pytest.raises(DeclarationError, match="not finite at the eigenvalue 0"):
         hd.start.power(0.5).grams(hd.spectrum.eigenvalues([1.0, 0.0]), 1, 1)
     with pytest.raises(DeclarationError, match="has no limit on the spectrum"):
-        hd.start.power(0.8).grams(hd.spectrum.power_law_density(0.5), 1, 1)
+        hd.start.power(1.6).grams(hd.spectrum.power_law_density(0.5), 1, 1)
+    with pytest.raises(DeclarationError, match="has no limit on the spectrum"):
+        hd.start.power(1.9).grams(hd.spectrum.power_law_density(0.2), 1, 1)

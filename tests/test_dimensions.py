@@ -34,6 +34,25 @@ def test_spectra_at_other_dimensions() -> None:
         hd.spectrum.from_matrix(np.diag([1.0, 2.0])).at(4)
 
 
+def test_families_keep_their_formula_at_other_dimensions() -> None:
+    def pdf(lam: np.ndarray) -> np.ndarray:
+        return lam / 2
+
+    made: tuple[Any, ...] = (
+        lambda d: hd.spectrum.spiked([9.0, 4.0], d=d, bulk=0.5),
+        lambda d: hd.spectrum.two_level(1.0, 3.0, share=0.25, d=d),
+        lambda d: hd.spectrum.marchenko_pastur(2.0, d=d),
+        lambda d: hd.spectrum.power_law_density(0.4, d=d),
+        lambda d: hd.spectrum.from_density(pdf, (0, 2), d=d),
+    )
+    for of in made:
+        np.testing.assert_array_equal(of(40).at(60).at(100).eigenvalues(), of(100).eigenvalues())
+        assert of(40).at(100).label == of(100).label
+    for of in made[1:]:  # spikes have no limit
+        np.testing.assert_array_equal(of(None).at(100).eigenvalues(), of(100).eigenvalues())
+    assert np.sum(hd.spectrum.spiked([9, 4], d=10).at(1000).eigenvalues() > 1) == 2
+
+
 def test_problems_at_other_dimensions() -> None:
     problem = posed(hd.spectrum.power_law(0.3, d=20), delta=0.1, batch_size=2)
     other = problem.at(40)

@@ -62,6 +62,41 @@ def test_agrees_with_the_modes(name: str, spectrum: str) -> None:
         np.testing.assert_allclose(other.trained.values, modes.trained.values, atol=1e-7)
 
 
+DEGENERATE = {
+    "one eigenvalue": hd.spectrum.identity(d=50),
+    "one eigenvalue, half the rank": hd.spectrum.eigenvalues([2.0] * 25 + [0.0] * 25),
+    "rank three": hd.spectrum.eigenvalues([5.0, 2.0, 1.0] + [0.0] * 50),
+    "2500 levels, a third of them zero": hd.spectrum.eigenvalues(
+        np.append(np.linspace(0.4, 1.6, 2500), np.zeros(1250))
+    ),
+}
+
+
+@pytest.mark.parametrize("which", DEGENERATE)
+@pytest.mark.parametrize("name", ["least squares", "phase retrieval"])
+def test_few_and_zero_eigenvalues_in_every_formulation(name: str, which: str) -> None:
+    """All levels, the automatic choice, six nodes and the resolvent; where lam = 0 only regularisation acts.
+
+    There (W^T P_0 W)_11 decays like exp(-2 delta int gamma), the student-teacher block at half that rate.
+    """
+    theory, spectrum, times = THEORIES[name], DEGENERATE[which], np.linspace(0.0, 4.0, 5)
+    problem = posed(theory, spectrum)
+    options = {"t_eval": times, "rtol": 1e-9, "atol": 1e-12}
+    full = theory.solve(problem, modes="full", **options)
+    for choice in ({"modes": "auto"}, {"modes": 6}, {"formulation": "resolvent"}):
+        path = theory.solve(problem, **choice, **options)
+        tolerance = 1e-8 + 10.0 * path.attrs.get("compression_error", 0.0)
+        for quantity in ("risk", "overlaps", "gram"):
+            np.testing.assert_allclose(path.dataset[quantity].values, full.dataset[quantity].values, atol=tolerance)
+        if "grams" not in path.dataset or spectrum.levels[-1] > 0:
+            continue
+        zero = path.grams.values[:, np.flatnonzero(path.dataset["eigenvalue"].values == 0.0)[0]]
+        factor = np.exp(-0.1 * 0.1 * 5.0 * np.log1p(times / 5.0))  # delta times the integral of gamma
+        np.testing.assert_allclose(zero[:, 0, 0], zero[0, 0, 0] * factor**2, rtol=1e-8)
+        np.testing.assert_allclose(zero[:, 0, 1], zero[0, 0, 1] * factor, rtol=1e-8)
+        np.testing.assert_array_equal(zero[:, 1, 1], zero[0, 1, 1])
+
+
 def test_what_a_trajectory_says_of_its_contour() -> None:
     theory = THEORIES["phase retrieval"]
     path = theory.solve(posed(theory, SPECTRA["uniform"]), t=1.0, formulation="resolvent")
@@ -103,6 +138,10 @@ def test_options_that_have_no_meaning() -> None:
         theory.solve(problem, t=1.0, formulation="contour")
     with pytest.raises(DeclarationError, match="with a contour"):
         theory.solve(problem, t=1.0, contour=hd.Ellipse(-1.0, 4.0, 1.0))
+    for options in ({"modes": 20}, {"modes": "few"}, {"tol": 1e-6}):
+        with pytest.raises(DeclarationError, match="which has no modes") as caught:
+            theory.solve(problem, t=1.0, formulation="resolvent", **options)
+        assert "Ellipse" in caught.value.remedy
 
 
 def test_events_and_dense_output() -> None:

@@ -23,10 +23,12 @@ Float = NDArray[np.float64]
 
 _LIMIT = 3.0
 """Step times fastest rate beyond which stability holds the explicit method's steps back; it is unstable beyond 6."""
-_IN_A_ROW = 8
+_IN_A_ROW = 4
 """Steps in which that has to be seen."""
 _LEAST_SLOPES = 2
 """Right-hand sides that the slopes cost at best. What they do cost takes deriving them: not before it matters."""
+_HEAVY = 3.0
+"""Right-hand sides for whose slopes there are no formulas, sums over units among them, take so many times longer."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ class _Offer:
     def cost(self, size: int, columns: int, rtol: float, slopes: int) -> float:
         """Of a whole solution, where a Jacobian costs `slopes` right-hand sides."""
         algebra = (self.once + size * columns / self.each) / (1.0 + size / 6000.0)
+        algebra /= _HEAVY if slopes > _LEAST_SLOPES else 1.0
         result: float = self.steps * rtol ** (-1.0 / self.order) * (self.stages + slopes + algebra)
         return result
 
@@ -67,7 +70,7 @@ class Automatic(OdeSolver):  # type: ignore[misc]  # scipy has no types
     That is :class:`Exponential` or :class:`Rodas`, whichever costs less by the numbers of modes and of overlaps.
 
     A step is taken to be held back where its length times the fastest rate of a single mode, which is known from the
-    gradient matrix, is above 3 in eight steps one after the other. What was done when, and why, is kept in `history`.
+    gradient matrix, is above 3 in four steps one after the other. What was done when, and why, is kept in `history`.
 
     Parameters
     ----------

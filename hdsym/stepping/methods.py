@@ -18,8 +18,8 @@ METHODS = (*_OWN, *_SCIPY)
 """Names of integrators.
 
 ``"auto"`` starts with DOP853 and changes to one of the two for stiff equations where that pays. ``"explicit"`` is
-DOP853, ``"stiff"`` the linearly implicit RODAS and ``"exponential"`` an exponential Rosenbrock method, both of order
-four, with the exact Jacobian and a cost that grows linearly with the number of modes. The others are those of
+DOP853, ``"stiff"`` the linearly implicit RODAS of order four and ``"exponential"`` an exponential Rosenbrock method of
+order five, with the exact Jacobian and a cost that grows linearly with the number of modes. The others are those of
 :func:`scipy.integrate.solve_ivp`; implicit ones are given the Jacobian as a dense matrix.
 """
 

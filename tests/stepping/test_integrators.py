@@ -89,6 +89,16 @@ def test_phi_functions_against_matrix_exponentials() -> None:
         np.testing.assert_allclose(run.layout.to_packed(found[k]), exact, atol=3e-11)
 
 
+def test_phi_functions_one_step_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_of(PHASE, None, grams(4, 2, 1))
+    J, v = run.linearise(0.0, run._start()), np.random.default_rng(0).standard_normal((2, 8))
+    steps = np.array([0.1, 0.7, 3.0])
+    whole = [Phi(J, steps)(v, (1, 3), first) for first in (0, 1)]
+    monkeypatch.setattr("hdsym.stepping.phi._TOGETHER", 1)
+    for first in (0, 1):
+        np.testing.assert_allclose(Phi(J, steps)(v, (1, 3), first), whole[first], rtol=1e-12)
+
+
 def test_phi_says_where_a_growing_mode_is_not_enclosed() -> None:
     run = run_of(PHASE, posed(start=hd.start.overlaps(Q=0.1, M=0.01, T=1.0), delta=0.0))
     J = run.linearise(0.0, run._start())

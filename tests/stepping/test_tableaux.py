@@ -73,8 +73,8 @@ def test_rodas_is_stable_and_forgets_at_infinity(which: int) -> None:
 
 
 def test_rodas_keeps_order_four_where_fast_modes_are_slaved() -> None:
-    """Index one: y' = f(y, z), 0 = g(y, z). Stiffly accurate, b beta^-1 = (0, ..., 0, 1); and the one tree of order
-    four that needs more, b_i alpha_i alpha_ij omega_jk alpha_k^2 = 1/4 with omega = beta^-1 (section VI.4)."""
+    """Index one: y' = f(y, z), 0 = g(y, z). Stiffly accurate, b beta^-1 = (0, ..., 0, 1), and the one tree of order
+    four that needs more: b_i alpha_i alpha_ij omega_jk alpha_k^2 = 1/4 with omega = beta^-1 (section VI.4)."""
     alpha, gamma, b, embedded = rodas()
     beta, a = alpha + gamma, alpha.sum(axis=1)
     np.testing.assert_allclose(np.linalg.solve(beta.T, b), np.eye(6)[5], atol=1e-12)
