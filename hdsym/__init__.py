@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .results import Ensemble, Trajectory, load
     from .scaling import DimensionScaling
     from .schedule import LearningRate
+    from .scheduling.optimal import optimal_schedule
     from .simulation import simulate
     from .spectrum import Spectrum
     from .symbols import Trained, label, noise, parameter, size, student, t, teacher
@@ -74,6 +75,7 @@ _NAMES = {
     "log_ndtr": "functions",
     "logsumexp": "functions",
     "noise": "symbols",
+    "optimal_schedule": "scheduling.optimal",
     "parameter": "symbols",
     "relu": "functions",
     "sigmoid": "functions",
@@ -122,6 +124,7 @@ __all__ = [
     "log_ndtr",
     "logsumexp",
     "noise",
+    "optimal_schedule",
     "parameter",
     "parse",
     "relu",

@@ -141,6 +141,18 @@ class Flow:
         seen = self.run._observe(y)
         return float(self.run._risk(seen.overlaps, seen.trained))
 
+    def risk_slope(self, y: Float, v: Float) -> Float:
+        """Derivative of the risk along packed directions v (..., size), shape (...)."""
+        _, B, theta = self.run._point(y)
+        H, _, T = self.run._drift(B, theta)
+        rows = self.run.layout.to_rows(v)
+        size = self.run.lam.size * self.students * self.n
+        grams = rows[..., :size].reshape((*v.shape[:-1], -1, self.students, self.n))
+        change = np.einsum("m,...mij->...ij", self.run.lam, grams)
+        weights = H.T.copy()
+        weights[:, self.students :] *= 2.0  # B_is and B_si are one entry of the rows
+        return np.asarray(np.einsum("ij,...ij->...", weights, change) + rows[..., size:] @ T)
+
     def towards(self, C: Float) -> Float:
         """The packed state with X = X* C, C of shape (l*, l), and trained scalars as at the start."""
         grams = self.run.grams
