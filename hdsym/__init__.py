@@ -33,6 +33,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .scheduling.optimal import optimal_schedule
     from .simulation import simulate
     from .spectrum import Spectrum
+    from .stability.map import stability_map
     from .symbols import Trained, label, noise, parameter, size, student, t, teacher
     from .userfunction import function
 
@@ -82,6 +83,7 @@ _NAMES = {
     "simulate": "simulation",
     "size": "symbols",
     "softplus": "functions",
+    "stability_map": "stability.map",
     "student": "symbols",
     "t": "symbols",
     "teacher": "symbols",
@@ -133,6 +135,7 @@ __all__ = [
     "size",
     "softplus",
     "spectrum",
+    "stability_map",
     "start",
     "statistics",
     "student",
