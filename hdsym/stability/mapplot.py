@@ -51,13 +51,8 @@ def plot_map(found: StabilityMap, ax: Any = None) -> Any:
     axes.set_xlabel(found.parameter.replace("_", " "))
     axes.set_ylabel(r"learning rate $\gamma$")
     name = found.statistic.replace("_", " ")
-    label = rf"$\log_{{10}}$ of {name} at t = {found.horizon:g} over start"
+    label = rf"$\log_{{10}}$ of {name} at t = {found.horizon:g} relative to the start"
     figure.colorbar(image, ax=axes, extend="both" if extent == _DECADES else "neither", label=label)
-        image,
-        ax=axes,
-        extend="both" if extent == _DECADES else "neither",
-        label=rf"$\log_{{10}}$ of {name} at t = {found.horizon:g} over start",
-    )
     legend(axes)
     return axes if ax is not None else figure
 
