@@ -144,7 +144,7 @@ class Flow:
     def risk_slope(self, y: Float, v: Float) -> Float:
         """Derivative of the risk along packed directions v (..., size), shape (...)."""
         _, B, theta = self.run._point(y)
-        H, _, T = self.run._drift(B, theta)
+        H, _, T = self.run.drift(B, theta)
         rows = self.run.layout.to_rows(v)
         size = self.run.lam.size * self.students * self.n
         grams = rows[..., :size].reshape((*v.shape[:-1], -1, self.students, self.n))
