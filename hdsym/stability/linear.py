@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import DeclarationError
 from .directions import Direction, meaning
 from .flow import Flow
-from .newton import admissible, refine
+from .newton import admissible, refine, residual
 
 __all__ = ["Crossing", "critical_rate", "few_modes"]
 
@@ -27,6 +27,9 @@ _SCAN = np.geomspace(1e-4, 1e3, 85)
 _BISECTIONS = 200
 
 _MOVED = 1e-9
+
+_STILL = 1e-9
+"""Residual of a point that needs no refinement: kinked formulas at X = X* leave so much to rounding."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,8 @@ class _Look:
 
 
 def _look(flow: Flow, y: Float, gamma: float) -> _Look:
-    found = refine(flow, y, gamma)
+    still = residual(flow, y, gamma) <= _STILL
+    found = y if still else refine(flow, y, gamma)
     if found is None or not admissible(flow.overlaps(found)[0]):
         return _Look(gamma, None)
     values, vectors, rounding = flow.spectrum(found, gamma)
