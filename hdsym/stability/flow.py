@@ -33,7 +33,7 @@ _ROUNDING = 1e-8
 _KEPT = 8
 """Linearisations that are remembered."""
 
-_SINGULAR, _INSIDE, _AGREE = 1e-9, 0.06, 1e-3
+_SINGULAR, _INSIDE, _AGREE = 1e-9, 0.12, 1e-4
 """Smallest over largest eigenvalue of B where it counts as singular; sqrt of the largest move inside, relative; largest
 relative gap between the Jacobian at a singular point and its limit at which the former is taken."""
 
@@ -117,7 +117,7 @@ class Flow:
         return self._known[key]
 
     def _limit(self, y: Float, gamma: float, v: Float) -> Float:
-        """The Jacobian applied to v (..., size), at singular overlaps as a limit from inside, to about 1e-6.
+        """The Jacobian applied to v (..., size), at singular overlaps as a limit from inside, to about 1e-5.
 
         There formulas with kinks have no derivatives and differences step outside. They are power series in sqrt(eps)
         where every student is moved by eps out of the span of the others, and are extrapolated in it. What the point

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ..errors import DeclarationError
 from .directions import Direction, meaning
 from .flow import Flow
-from .newton import admissible, refine, residual
+from .newton import admissible, refine
 
 __all__ = ["Crossing", "critical_rate", "few_modes"]
 
@@ -28,8 +28,8 @@ _BISECTIONS = 200
 
 _MOVED = 1e-9
 
-_STILL = 1e-9
-"""Residual of a point that needs no refinement: kinked formulas at X = X* leave so much to rounding."""
+_STILL = 1e-7
+"""|F_1| and |F_2| of a point that stays where it is at every rate: kinked formulas at X = X* leave so much."""
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,13 @@ class _Look:
         return self.y is not None and self.eigenvalue.real <= self.rounding
 
 
+def _still(flow: Flow, y: Float) -> bool:
+    parts = flow.rates(y)
+    return all(float(np.max(np.abs(part))) <= _STILL * (1.0 + float(np.max(np.abs(y)))) for part in parts)
+
+
 def _look(flow: Flow, y: Float, gamma: float) -> _Look:
-    still = residual(flow, y, gamma) <= _STILL
-    found = y if still else refine(flow, y, gamma)
+    found = y if _still(flow, y) else refine(flow, y, gamma)
     if found is None or not admissible(flow.overlaps(found)[0]):
         return _Look(gamma, None)
     values, vectors, rounding = flow.spectrum(found, gamma)

@@ -117,7 +117,7 @@ def test_the_region_covers_admissible_overlaps_and_no_others() -> None:
     spread = np.einsum("ja,tjk,ka->t", E, B, E)
     assert spread.min() >= 0.01 - 1e-12
     assert spread.max() <= 0.25 + 1e-12
-    edge = region.overlaps(np.concatenate([np.eye(region.size), -np.eye(region.size)]))
+    edge = region.overlaps(np.concatenate([np.ones((40, 1)), rng.uniform(-1, 1, size=(40, region.size - 1))], axis=1))
     assert np.allclose(np.einsum("ja,tjk,ka->t", E, edge, E), 0.25)
 
 
