@@ -31,8 +31,10 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .results import Ensemble, Trajectory, load
     from .scaling import DimensionScaling
     from .schedule import LearningRate
+    from .scheduling.optimal import optimal_schedule
     from .simulation import simulate
     from .spectrum import Spectrum
+    from .stability.map import stability_map
     from .symbols import Trained, label, noise, parameter, size, student, t, teacher
     from .userfunction import function
 
@@ -77,6 +79,7 @@ _NAMES = {
     "logsumexp": "functions",
     "mean": "forms",
     "noise": "symbols",
+    "optimal_schedule": "scheduling.optimal",
     "overlap": "forms",
     "parameter": "symbols",
     "relu": "functions",
@@ -85,6 +88,7 @@ _NAMES = {
     "simulate": "simulation",
     "size": "symbols",
     "softplus": "functions",
+    "stability_map": "stability.map",
     "student": "symbols",
     "t": "symbols",
     "teacher": "symbols",
@@ -129,6 +133,7 @@ __all__ = [
     "logsumexp",
     "mean",
     "noise",
+    "optimal_schedule",
     "overlap",
     "parameter",
     "parse",
@@ -139,6 +144,7 @@ __all__ = [
     "size",
     "softplus",
     "spectrum",
+    "stability_map",
     "start",
     "statistics",
     "student",

@@ -94,15 +94,14 @@ def escape_time(
     path = theory.solve(problem, t, dense_output=True)
     chosen = _closest(path, found, radius) if point is None else point
     if radius is None and found is not None:
-        radius = found.radius(chosen) if isinstance(chosen, FixedPoint) else _radius(found, np.asarray(chosen))
+        radius = found.radius(_gram(chosen))
     if radius is None or not 0 < radius < np.inf:
         raise DeclarationError(f"the radius is {radius}", remedy="give the distance in W^T W at which it has escaped")
     return _stay(path, chosen, float(radius))
 
 
-def _radius(found: FixedPoints, gram: Float) -> float:
-    distances = [float(np.linalg.norm(image - gram)) for point in found for image in point.images]
-    return min((d for d in distances if d > 1e-4 * np.linalg.norm(gram)), default=np.inf) / 2.0
+def _gram(point: FixedPoint | ArrayLike) -> Float:
+    return point.gram if isinstance(point, FixedPoint) else np.asarray(point, dtype=np.float64)
 
 
 def _distances(path: Trajectory, gram: Float) -> Float:
@@ -117,13 +116,13 @@ def _closest(path: Trajectory, found: FixedPoints | None, radius: float | None) 
         )
 
     def share(point: FixedPoint) -> float:
-        return float(_distances(path, point.gram).min()) / (radius or found.radius(point))
+        return float(_distances(path, point.gram).min()) / (radius or found.radius(point.gram))
 
     return min(unstable, key=share)
 
 
 def _stay(path: Trajectory, point: FixedPoint | ArrayLike, radius: float) -> Escape:
-    gram = point.gram if isinstance(point, FixedPoint) else np.asarray(point, dtype=np.float64)
+    gram = _gram(point)
     name = point.name if isinstance(point, FixedPoint) else "given point"
     rate = point.rate if isinstance(point, FixedPoint) else None
     if gram.shape != path.gram.shape[1:]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ..derive import Derivation
     from ..derive.sized import SizedDerivation
     from ..problem import Problem
+    from ..stepping.jacobian import Jacobian
 
 __all__ = ["Flow"]
 
@@ -28,6 +29,13 @@ Float = NDArray[np.float64]
 
 _ROUNDING = 1e-8
 """Eigenvalues this small next to the largest count as zero: rounding makes two of this size from a double zero."""
+
+_KEPT = 8
+"""Linearisations that are remembered."""
+
+_SINGULAR, _INSIDE, _AGREE = 1e-9, 0.12, 1e-4
+"""Smallest over largest eigenvalue of B where it counts as singular; sqrt of the largest move inside, relative; largest
+relative gap between the Jacobian at a singular point and its limit at which the former is taken."""
 
 
 class Flow:
@@ -50,6 +58,7 @@ class Flow:
         self.students, self.n = self.model.n_student, self.model.n_student + self.model.n_teacher
         self.mean = float(self.run.rho @ self.run.lam)
         self.trace = self.mean / problem.batch_size
+        self._known: dict[bytes, Jacobian] = {}
 
     @cached_property
     def ratios(self) -> Float:
@@ -95,8 +104,44 @@ class Flow:
     def times_jacobian(self, y: Float, gamma: float, v: Float) -> Float:
         """The derivative of F(., gamma) applied to packed directions (..., size)."""
         layout = self.run.layout
-        linear = replace(self.run.linearise(0.0, y), gamma=gamma, rates=gamma * self.ratios)
+        linear = replace(self._linear(y), gamma=gamma, rates=gamma * self.ratios)
         return np.asarray(layout.to_packed(linear.apply(layout.to_rows(v))), dtype=np.float64)
+
+    def _linear(self, y: Float) -> Jacobian:
+        """The linearisation at a state, kept for the last few of them: other rates need no other derivatives."""
+        key = y.tobytes()
+        if key not in self._known:
+            if len(self._known) >= _KEPT:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = self.run.linearise(0.0, y)
+        return self._known[key]
+
+    def _limit(self, y: Float, gamma: float, v: Float) -> Float:
+        """The Jacobian applied to v (..., size), at singular overlaps as a limit from inside, to about 1e-5.
+
+        There formulas with kinks have no derivatives and differences step outside. They are power series in sqrt(eps)
+        where every student is moved by eps out of the span of the others, and are extrapolated in it. What the point
+        itself gives is kept if it agrees.
+        """
+        here = self.times_jacobian(y, gamma, v)
+        values = np.linalg.eigvalsh(self.overlaps(y)[0])
+        if values[0] > _SINGULAR * values[-1]:
+            return here
+        roots = _INSIDE * 0.5 ** np.arange(4)
+        table = [self.times_jacobian(self._moved_inside(y, root**2), gamma, v) for root in roots]
+        for order in range(1, len(roots)):  # Neville's scheme at zero
+            table = [
+                (roots[k] * table[k + 1] - roots[k + order] * table[k]) / (roots[k] - roots[k + order])
+                for k in range(len(table) - 1)
+            ]
+        near = float(np.max(np.abs(table[0] - here))) <= _AGREE * float(np.max(np.abs(table[0])))
+        return here if near else table[0]
+
+    def _moved_inside(self, y: Float, share: float) -> Float:
+        grams, trained = self.run._split(y)
+        size = float(np.trace(grams.sum(axis=-3)[: self.n, : self.n])) / self.n
+        inside = np.diag(np.arange(self.n) < self.students) * share * size
+        return self.run.packed(grams + self.run.rho[:, None, None] * inside, trained)
 
     def spectrum(self, y: Float, gamma: float) -> tuple[NDArray[Any], NDArray[Any], float]:
         """Eigenvalues of the Jacobian of F(., gamma), leading first, packed eigenvectors as columns, what counts as 0.
@@ -104,7 +149,7 @@ class Flow:
         Directions in which an entry of B and its mirror image would differ are left out.
         """
         lift = self._lift
-        columns = self.times_jacobian(y, gamma, lift)[:, self._kept]
+        columns = self._limit(y, gamma, lift)[:, self._kept]
         values, vectors = np.linalg.eig(columns.T)
         order = np.argsort(-values.real, kind="stable")
         rounding = _ROUNDING * float(np.max(np.abs(values), initial=0.0))
@@ -140,6 +185,18 @@ class Flow:
         """h(B) at a packed state."""
         seen = self.run._observe(y)
         return float(self.run._risk(seen.overlaps, seen.trained))
+
+    def risk_slope(self, y: Float, v: Float) -> Float:
+        """Derivative of the risk along packed directions v (..., size), shape (...)."""
+        _, B, theta = self.run._point(y)
+        H, _, T = self.run.drift(B, theta)
+        rows = self.run.layout.to_rows(v)
+        size = self.run.lam.size * self.students * self.n
+        grams = rows[..., :size].reshape((*v.shape[:-1], -1, self.students, self.n))
+        change = np.einsum("m,...mij->...ij", self.run.lam, grams)
+        weights = H.T.copy()
+        weights[:, self.students :] *= 2.0  # B_is and B_si are one entry of the rows
+        return np.asarray(np.einsum("ij,...ij->...", weights, change) + rows[..., size:] @ T)
 
     def towards(self, C: Float) -> Float:
         """The packed state with X = X* C, C of shape (l*, l), and trained scalars as at the start."""

@@ -10,14 +10,13 @@ region is not left, and where gamma is constant
     (D^2)' <= -2 gamma (1 - gamma / gamma_g) mu lam_min D^2.
 
 The second infimum is a restricted secant inequality (Collins-Woodfin et al., arXiv:2308.08977). The teachers' overlaps
-are those of the problem. Both infima are found by differential evolution: numerical, not proved.
+are those of the problem. Both infima are found by descent from many points: numerical, not proved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,10 @@ _INNER = 1e-3
 
 _SHELL = 0.5
 
-_POPULATION, _GENERATIONS = 15, 100
+_POINTS, _LEAST, _REFINED = 64, 512, 4
+"""Random points per coordinate and at least, and how many of the lowest are refined."""
+
+_STEP, _BEYOND = 1e-6, 1e12
 
 
 @dataclass(frozen=True)
@@ -59,20 +61,20 @@ class Region:
 
     @property
     def size(self) -> int:
-        """Number of coordinates."""
-        return _size(self.C)
+        """Number of coordinates: a length, and a direction."""
+        return 1 + _entries(self.C)
 
     def overlaps(self, cube: Float) -> Float:
         """B (..., n, n) for points (..., size) of the cube [-1, 1]^size, which it covers.
 
-        X - X* C = X* A + U with U' K X* = 0: coordinates are T^(1/2) A and the triangular factor of U' K U, whose
-        squares sum to E|x - C' s|^2.
+        X - X* C = X* A + U with U' K X* = 0: T^(1/2) A and the triangular factor of U' K U have squares that sum to
+        E|x - C' s|^2. The first coordinate is for that sum, the others for the direction.
         """
         cube = np.asarray(cube, dtype=np.float64)
-        length = np.max(np.abs(cube), axis=-1, keepdims=True)
-        norm = np.linalg.norm(cube, axis=-1, keepdims=True)
+        share, direction = (1.0 + cube[..., :1]) / 2.0, cube[..., 1:]
+        norm = np.linalg.norm(direction, axis=-1, keepdims=True)
         low, high = np.sqrt(self.inner), np.sqrt(self.outer)
-        vector = cube / np.where(norm == 0, 1.0, norm) * (low + (high - low) * length)
+        vector = direction / np.where(norm == 0, 1.0, norm) * (low + (high - low) * share)
         k, l = self.C.shape
         values, vectors = np.linalg.eigh(self.teachers)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
@@ -149,7 +151,7 @@ def guarantee(flow: Flow, C: Float, radius: float | None, floor: float | None, r
         raise DeclarationError(f"the radius is {radius:g}", remedy="give the distance ||X - X*|| of the farthest start")
     T = B[flow.students :, flow.students :]
     lowest, highest = float(flow.run.lam.min()), float(flow.run.lam.max())
-    noisy = float(alignment(flow, C, Region(T, C, 0.0, 0.0).overlaps(np.zeros(_size(C))))[1]) > 1e-9
+    noisy = float(alignment(flow, C, Region(T, C, 0.0, 0.0).overlaps(np.zeros(1 + _entries(C))))[1]) > 1e-9
     floor = (_SHELL * radius if noisy else 0.0) if floor is None else float(floor)
     if not 0 <= floor < radius:
         raise DeclarationError(f"the floor is {floor:g}", remedy=f"give a distance between 0 and the radius {radius:g}")
@@ -172,7 +174,7 @@ def _check(flow: Flow) -> None:
         )
 
 
-def _size(C: Float) -> int:
+def _entries(C: Float) -> int:
     k, l = map(int, C.shape)
     return l * k + l * (l + 1) // 2
 
@@ -190,36 +192,33 @@ def _quotient(flow: Flow, C: Float, B: Float) -> Float:
 
 
 def _lowest(function: Callable[[Float], Float], region: Region, rng: int) -> tuple[float, Float, int]:
-    """The infimum over the region, where it is attained, and how often `function` was asked."""
-    from scipy.optimize import differential_evolution, minimize
+    """The infimum over the region, where it is attained, and how often `function` was asked.
+
+    The lowest of many random points are refined by L-BFGS-B, with differences whose points are evaluated together.
+    """
+    from scipy.optimize import minimize
 
     count = 0
 
-    def objective(columns: Float) -> Any:
+    def values(points: Float) -> Float:
         nonlocal count
-        points = np.atleast_2d(columns.T)
         count += len(points)
         with np.errstate(all="ignore"):
-            values = function(region.overlaps(points))
+            found = function(region.overlaps(points))
         # what is undefined (no gradient, no noise) holds nothing up
-        values = np.where(np.isnan(values), np.inf, values)
-        values = np.clip(values, -1e12, 1e12)
-        return values if columns.ndim == 2 else float(values[0])
+        return np.clip(np.where(np.isnan(found), np.inf, found), -_BEYOND, _BEYOND)
 
-    bounds = [(-1.0, 1.0)] * region.size
-    found = differential_evolution(
-        objective,
-        bounds,
-        popsize=_POPULATION,
-        maxiter=_GENERATIONS,
-        tol=1e-10,
-        rng=np.random.default_rng(rng),
-        polish=False,
-        vectorized=True,
-        updating="deferred",
-    )
-    polished = minimize(
-        objective, found.x, method="Nelder-Mead", bounds=bounds, options={"xatol": 1e-9, "fatol": 1e-13}
-    )
-    best = polished if polished.fun < found.fun else found
+    def sloped(x: Float) -> tuple[float, Float]:
+        steps = _STEP * np.where(x > 0, -1.0, 1.0) * np.eye(x.size)
+        found = values(np.concatenate([x[None], x + steps, x + 2 * steps]))
+        first, second = np.split(found[1:], 2)
+        return float(found[0]), (4 * first - second - 3 * found[0]) / (2 * np.diagonal(steps))
+
+    size = region.size
+    points = np.random.default_rng(rng).uniform(-1.0, 1.0, size=(max(_LEAST, _POINTS * size), size))
+    lowest = points[np.argsort(values(points), kind="stable")[:_REFINED]]
+    options = {"ftol": 1e-11, "gtol": 1e-10, "maxiter": 60}
+    bounds = [(-1.0, 1.0)] * size
+    outcomes = [minimize(sloped, x, jac=True, method="L-BFGS-B", bounds=bounds, options=options) for x in lowest]
+    best = min(outcomes, key=lambda outcome: float(outcome.fun))
     return float(best.fun), region.overlaps(best.x), count

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import DeclarationError
 from .directions import Direction, meaning
 from .flow import Flow
 from .newton import admissible, refine
@@ -26,6 +27,9 @@ _SCAN = np.geomspace(1e-4, 1e3, 85)
 _BISECTIONS = 200
 
 _MOVED = 1e-9
+
+_STILL = 1e-7
+"""|F_1| and |F_2| of a point that stays where it is at every rate: kinked formulas at X = X* leave so much."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,18 @@ def critical_rate(flow: Flow, C: Float | None = None, point: Float | None = None
     """The critical rate of the fixed point at X = X* C, or next to it, or of the fixed point at a packed state `point`.
 
     Spectra with many levels are represented by nodes, as in :meth:`solve`, and the error is measured by doubling them.
+
+    Raises
+    ------
+    DeclarationError
+        For a given point of many levels.
     """
-    if point is not None or few_modes(flow):
+    if point is not None and not few_modes(flow):
+        raise DeclarationError(
+            f"the state has {flow.start.size} entries, too many for all eigenvalues at a given point",
+            remedy="merge eigenvalues of the spectrum, or ask for X = X*, where nodes stand for them",
+        )
+    if few_modes(flow):
         return _follow(flow, flow.towards(C) if C is not None and point is None else point)  # type: ignore[arg-type]
     coarse, fine = (flow.compressed(count) for count in (_NODES, 2 * _NODES))
     first, second = (_follow(each, each.towards(C)) for each in (coarse, fine))  # type: ignore[arg-type]
@@ -102,8 +116,13 @@ class _Look:
         return self.y is not None and self.eigenvalue.real <= self.rounding
 
 
+def _still(flow: Flow, y: Float) -> bool:
+    parts = flow.rates(y)
+    return all(float(np.max(np.abs(part))) <= _STILL * (1.0 + float(np.max(np.abs(y)))) for part in parts)
+
+
 def _look(flow: Flow, y: Float, gamma: float) -> _Look:
-    found = refine(flow, y, gamma)
+    found = y if _still(flow, y) else refine(flow, y, gamma)
     if found is None or not admissible(flow.overlaps(found)[0]):
         return _Look(gamma, None)
     values, vectors, rounding = flow.spectrum(found, gamma)

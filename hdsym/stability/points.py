@@ -28,6 +28,9 @@ Float = NDArray[np.float64]
 _ALIKE = 1e-6
 """Relative difference of risk, eigenvalues and norms below which points are images of each other."""
 
+_OWN = 1e-4
+"""Relative distance up to which a point is the one that is asked about."""
+
 
 @dataclass(frozen=True, eq=False)
 class FixedPoint:
@@ -123,10 +126,11 @@ class FixedPoints(Sequence[FixedPoint]):
             )
         return self.points[key]  # type: ignore[return-value]
 
-    def radius(self, point: FixedPoint) -> float:
-        """Half the distance, in W^T W, to the nearest of the other points and images; infinite if it is alone."""
-        others = [image for other in self.points for image in other.images if image is not point.gram]
-        return min((float(np.linalg.norm(image - point.gram)) for image in others), default=np.inf) / 2.0
+    def radius(self, gram: Float) -> float:
+        """Half the distance from W^T W (n, n) to the nearest other point or image; infinite if there is none."""
+        distances = [float(np.linalg.norm(image - gram)) for point in self.points for image in point.images]
+        own = _OWN * float(np.linalg.norm(gram))
+        return min((distance for distance in distances if distance > own), default=np.inf) / 2.0
 
     def _text(self) -> tuple[str, dict[str, list[str]], list[str]]:
         columns = {

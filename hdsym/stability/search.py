@@ -128,7 +128,7 @@ def _starts(chart: _Chart, count: int, rng: int) -> Iterator[Float]:
     for sign in (1.0, -1.0):
         yield chart.join(sign * chart.root.T @ np.eye(k, l), 0.0 * own, theta)
     yield chart.join(np.zeros((k, l)), 0.0 * own, theta)
-    for scale in size * np.geomspace(*_SCALES, 5):
+    for scale in size * np.geomspace(*_SCALES, 3):
         yield chart.join(np.zeros((k, l)), scale * own, theta)
         yield chart.join(np.zeros((k, l)), scale * np.linalg.cholesky(0.5 * own + 0.5), theta)
         column = chart.root.T @ np.ones((k, 1)) / k

@@ -36,7 +36,7 @@ _MOST = 8
 _LONG = 1000
 """Operations in gradient and Fisher matrix up to which it is worked out."""
 
-_SAME = 1e-7
+_SAME = 1e-5
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,8 @@ def test_phase_retrieval_tells_the_nearer_of_two_equivalent_targets() -> None:
     assert table.descent == pytest.approx(mirrored.descent, rel=1e-12)
 
 
-@pytest.mark.parametrize("norm", [1.0, 1.3])
-def test_closed_forms_of_the_critical_rate(norm: float) -> None:
-    T = sp.Symbol("T", positive=True)
+def test_closed_forms_of_the_critical_rate() -> None:
+    T, norm = sp.Symbol("T", positive=True), 1.3
     forms = {
         PHASE: 1 / (3 * T),
         hd.derive(hd.zoo.lipschitz_phase_retrieval()): sp.Integer(2),  # its formulas are singular at X = X*
@@ -96,6 +95,22 @@ def test_closed_forms_of_the_critical_rate(norm: float) -> None:
         table = theory.stability(problem, kinds=("linear",))
         assert sp.simplify(table.closed_form.value - expected) == 0
         assert table.linear == pytest.approx(float(expected.subs(T, norm**2)), rel=1e-9)
+
+
+KINKED = {
+    # next to X = X* half of the samples move x, by (x - s): least squares with half the rates of drift and noise
+    "ReLU": (hd.zoo.committee("relu"), hd.start.random(rng=0, n_student=1, n_teacher=1), 2.0),
+    # each student sees the samples of its own teacher, half of all, as least squares
+    "mixed regression": (hd.zoo.mixed_regression(2), hd.start.random(rng=0, cosine=0.9), 2.0),
+}
+
+
+@pytest.mark.parametrize("name", KINKED)
+def test_kinked_models_at_singular_overlaps(name: str) -> None:
+    """There formulas have no derivatives and differences step out of the admissible overlaps."""
+    model, start, expected = KINKED[name]
+    table = hd.derive(model).stability(posed(start=start), kinds=("linear",))
+    assert table.linear == pytest.approx(expected, rel=2e-5)
 
 
 def test_no_formula_where_there_are_integrals() -> None:
