@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
-    from . import functions, parse, spectrum, start, statistics, zoo
+    from . import functions, parse, quantities, schedules, spectrum, start, statistics, zoo
+    from .adaptive import AdaGradNorm, AdaptiveRate, LineSearch, Polyak, RMSpropNorm
     from .compare import Verdict, compare
     from .contour import Ellipse
     from .derive import Derivation, derive
@@ -37,9 +38,11 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
 
 __version__ = "0.1.0"
 
-_MODULES = ("functions", "parse", "spectrum", "start", "statistics", "zoo")
+_MODULES = ("functions", "parse", "quantities", "schedules", "spectrum", "start", "statistics", "zoo")
 
 _NAMES = {
+    "AdaGradNorm": "adaptive",
+    "AdaptiveRate": "adaptive",
     "Bernoulli": "labels",
     "Categorical": "labels",
     "Derivation": "derive",
@@ -51,10 +54,13 @@ _NAMES = {
     "InformationExponent": "hermite",
     "Laplace": "laws",
     "LearningRate": "schedule",
+    "LineSearch": "adaptive",
     "Model": "model",
     "Normal": "laws",
     "Poisson": "labels",
+    "Polyak": "adaptive",
     "Problem": "problem",
+    "RMSpropNorm": "adaptive",
     "Rademacher": "laws",
     "Spectrum": "spectrum",
     "StudentT": "laws",
@@ -86,6 +92,8 @@ _NAMES = {
 }
 
 __all__ = [
+    "AdaGradNorm",
+    "AdaptiveRate",
     "Bernoulli",
     "Categorical",
     "Derivation",
@@ -97,10 +105,13 @@ __all__ = [
     "InformationExponent",
     "Laplace",
     "LearningRate",
+    "LineSearch",
     "Model",
     "Normal",
     "Poisson",
+    "Polyak",
     "Problem",
+    "RMSpropNorm",
     "Rademacher",
     "Spectrum",
     "StudentT",
@@ -124,7 +135,9 @@ __all__ = [
     "noise",
     "parameter",
     "parse",
+    "quantities",
     "relu",
+    "schedules",
     "sigmoid",
     "simulate",
     "size",

@@ -33,6 +33,8 @@ class Drift:
         Where each trained member is among the scalars; ``None`` if the module is that of an explicit model.
     conditions:
         Whether expectations exist for some overlaps only.
+    target:
+        What the module is written for.
     """
 
     source: str
@@ -40,6 +42,7 @@ class Drift:
     shape: tuple[int, int]
     trained: Mapping[str, slice] | None
     conditions: bool
+    target: str = "numpy"
 
     def __call__(self, B: Float, theta: Float) -> tuple[Float, ...]:
         """H, I and T; not finite where formulas are singular."""
@@ -63,7 +66,7 @@ class Drift:
 
     @cached_property
     def _module(self) -> Any:
-        return load_module(self.source)
+        return load_module(self.source, self.target)
 
     @cached_property
     def _weighed(self) -> Callable[[Float], tuple[Float, ...]]:

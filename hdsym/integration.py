@@ -12,7 +12,8 @@ from . import modelstatistics
 from .errors import DeclarationError, SolveError
 from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
-from .runstate import State, constant_or_call, storable
+from .ratestates import rate_states
+from .runstate import State, storable
 from .stepping.methods import check_method, integrator
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Run(Linearised):
         self.last: tuple[float, NDArray[np.float64]] = (0.0, np.zeros(0))
         self.modes = all_modes(problem, self.model) if modes is None else modes
         self.grams, self.lam, self.rho = self.modes.grams, self.modes.lam, self.modes.rho
-        self.rhs = self._right_hand_side()
+        self.rates = rate_states(self)
+        self.rhs = self._right_hand_side() if self.rates is None else self.rates.wrap(self._right_hand_side())
 
     def _parameters(self) -> dict[str, Any]:
         """Named arguments of the generated functions that do not change in time."""
@@ -64,14 +66,9 @@ class Run(Linearised):
 
     def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
         problem = self.problem
+        rate, settings = self._rate(problem.learning_rate), {"delta": problem.delta, "batch": float(problem.batch_size)}
         result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
-            self.lam,
-            self.rho,
-            self.grams,
-            constant_or_call(problem.learning_rate),
-            delta=problem.delta,
-            batch=float(problem.batch_size),
-            **self.parameters,
+            self.lam, self.rho, self.grams, rate, **settings, **self.parameters
         )
         return result
 
@@ -82,15 +79,18 @@ class Run(Linearised):
 
     def _start(self) -> NDArray[np.float64]:
         """The state at t = 0."""
-        return self.packed(self.grams)
+        start = self.packed(self.grams, self.start_scalars)
+        return start if self.rates is None else np.concatenate([start, self.rates.rate.start])
 
     def packed(self, grams: NDArray[np.float64], trained: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """The state with these Gram matrices (m, n, n) and trained scalars."""
-        result: NDArray[np.float64] = self.module.pack(grams)
-        return result
+        return np.asarray(self.module.pack(grams))
 
     def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Gram matrices (..., m, n, n) and trained scalars (..., count) of states (..., entries)."""
+        return self._split_modes(y if self.rates is None else self.rates.split(y)[0])
+
+    def _split_modes(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         return self.module.unpack(y, self.grams), None
 
     def _observe(self, y: NDArray[np.float64]) -> Observed:
@@ -126,7 +126,8 @@ class Run(Linearised):
         """`atol` is for overlaps: each mode has its share, so that the error of their sum is the same at every d."""
         share = self.module._tolerance(1.0, self.rho)
         owner = self.layout.modes
-        return np.asarray(self.atol * np.where(owner >= 0, share[owner], 1.0))
+        tolerance = self.atol * np.where(owner >= 0, share[owner], 1.0)
+        return tolerance if self.rates is None else np.append(tolerance, np.full(self.rates.count, self.atol))
 
     def _check_existence(self, times: NDArray[np.float64], overlaps: NDArray[np.float64]) -> None:
         """Expectations such as E exp(x^2 / 4) exist for some overlaps only; outside, formulas still give numbers."""
@@ -155,8 +156,7 @@ class Run(Linearised):
             )
 
     def _overlaps(self, grams: NDArray[np.float64]) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = np.einsum("m,...mij->...ij", self.lam, grams)
-        return result
+        return np.asarray(np.einsum("m,...mij->...ij", self.lam, grams))
 
     def _event(self, event: Callable[..., float]) -> Callable[[float, NDArray[np.float64]], float]:
         def wrapped(time: float, y: NDArray[np.float64]) -> float:
@@ -248,7 +248,7 @@ class Run(Linearised):
             "overlaps": overlaps,
             "gram": seen.gram,
             "risk": risk,
-            "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
+            "learning_rate": self.rates_along(times, states),
         }
         if seen.grams is not None:
             arrays["grams"] = seen.grams

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from .averages import Averages
 from .differences import central_slopes
 from .drift import Drift
+from .runstate import constant_or_call
 
 if TYPE_CHECKING:
+    from .ratestates import RateStates
     from .stepping.jacobian import Jacobian
     from .stepping.layout import Layout
 
@@ -44,6 +46,7 @@ class Linearised(Averages, ABC):
     rho: Float
     grams: Float
     rhs: Callable[[float, Float], Float]
+    rates: RateStates | None
 
     @cached_property
     def layout(self) -> Layout:
@@ -124,6 +127,16 @@ class Linearised(Averages, ABC):
         grams, trained = self._split(y)
         return grams, self._overlaps(grams), np.zeros(0) if trained is None else trained
 
+    def _rate(self, schedule: Any) -> Callable[[float], float]:
+        """A learning rate as the right-hand side calls it; one that adapts is worked out just before."""
+        return constant_or_call(schedule) if self.rates is None else self.rates.current
+
+    def rates_along(self, times: Float, states: Float) -> Float:
+        """The learning rate at times (T,), where the states are (T, entries)."""
+        if self.rates is not None:
+            return self.rates.along(times, states)
+        return np.broadcast_to(self.problem.learning_rate(times), times.shape)
+
     def dense_jacobian(self, time: float, y: Float) -> Float:
         """The Jacobian as a matrix between packed states, for general solvers."""
         layout = self.layout
@@ -139,7 +152,8 @@ class Linearised(Averages, ABC):
         """H, I and T at one matrix of overlaps."""
         n = self.model.n_student + self.model.n_teacher
         conditions = self.theory.program.conditions is not None
-        return Drift(self.theory.source, self.parameters, (n, self.model.n_student), self._trained_parts, conditions)
+        shape, theory = (n, self.model.n_student), self.theory
+        return Drift(theory.source, self.parameters, shape, self._trained_parts, conditions, theory.target)
 
     @property
     def _trained_parts(self) -> Mapping[str, slice] | None:
