@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks, quantities
-from .cas import Expr, Symbol, exact, numeric_function, sp, to_expr
+from .cas import Expr, Symbol, numeric_function, sp, to_expr
 from .errors import DeclarationError
 from .symbols import t as time
 
 __all__ = ["AdaGradNorm", "AdaptiveRate", "LineSearch", "Polyak", "RMSpropNorm"]
 
 Float = NDArray[np.float64]
+_STATE, _ETA, _B, _ALPHA = sp.symbols("u eta b alpha", real=True)
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -31,8 +32,10 @@ class AdaptiveRate:
     states:
         For each state u, a symbol, the pair (u at t = 0, du/dt): a number, and an expression as `rate`. States are
         integrals of the solution; a decaying one, u' = -alpha u + ..., forgets.
+    parameters:
+        Values of further symbols. Simulators compile a rule once for all of their values.
     label:
-        How reports show it; `rate` and the states by default.
+        How reports show it; `rate`, states and parameters by default.
 
     Raises
     ------
@@ -58,6 +61,7 @@ class AdaptiveRate:
 
     rate: Any
     states: Mapping[Any, tuple[Any, Any]] = field(default_factory=dict)
+    parameters: Mapping[Any, Any] = field(default_factory=dict)
     label: str | None = None
 
     kind = "adaptive"
@@ -65,13 +69,11 @@ class AdaptiveRate:
     expr = None
 
     def __post_init__(self) -> None:
+        constants = {self._symbol(name, "parameter"): value for name, value in dict(self.parameters).items()}
+        values = {symbol: checks.finite(value, f"the parameter {symbol}") for symbol, value in constants.items()}
         symbols, starts, slopes = [], [], []
         for symbol, given in dict(self.states).items():
-            name = sp.Symbol(symbol, real=True) if isinstance(symbol, str) else symbol
-            if not isinstance(name, sp.Symbol) or name in quantities.NAMES or name == time:
-                raise DeclarationError(
-                    f"a state of the learning rate is called {symbol!r}", remedy='give a symbol, sp.Symbol("u")'
-                )
+            name = self._symbol(symbol, "state")
             try:
                 start, slope = given
             except (TypeError, ValueError):
@@ -81,27 +83,37 @@ class AdaptiveRate:
             symbols.append(name)
             starts.append(checks.finite(start, f"the start of {name}"))
             slopes.append(slope)
+        object.__setattr__(self, "parameters", values)
         object.__setattr__(self, "_symbols", tuple(symbols))
         object.__setattr__(self, "_starts", tuple(starts))
         object.__setattr__(self, "rate", self._read(self.rate, "the learning rate"))
-        object.__setattr__(
-            self, "_slopes", tuple(self._read(e, f"d{u}/dt") for u, e in zip(symbols, slopes, strict=True))
-        )
+        read = tuple(self._read(expr, f"d{u}/dt") for u, expr in zip(symbols, slopes, strict=True))
+        object.__setattr__(self, "_slopes", read)
 
     _symbols: tuple[Symbol, ...] = field(init=False, default=())
     _starts: tuple[float, ...] = field(init=False, default=())
     _slopes: tuple[Expr, ...] = field(init=False, default=())
 
+    @staticmethod
+    def _symbol(given: Any, what: str) -> Symbol:
+        symbol = sp.Symbol(given, real=True) if isinstance(given, str) else given
+        if not isinstance(symbol, sp.Symbol) or symbol in quantities.NAMES or symbol == time:
+            raise DeclarationError(
+                f"a {what} of the learning rate is called {given!r}", remedy='give a symbol of your own, sp.Symbol("u")'
+            )
+        return symbol
+
     def _read(self, given: Any, what: str) -> Expr:
         expr = to_expr(given)
         if expr is None:
             raise DeclarationError(f"{what} is {given!r}", remedy="give an expression in hd.t and hd.quantities")
-        expr = expr.xreplace({s: time for s in expr.free_symbols if s.name == "t" and s not in self._symbols})
-        strangers = sorted(s.name for s in expr.free_symbols - {time, *quantities.NAMES, *self._symbols})
+        own = {*self._symbols, *self.parameters}
+        expr = expr.xreplace({s: time for s in expr.free_symbols if s.name == "t" and s not in own})
+        strangers = sorted(s.name for s in expr.free_symbols - {time, *quantities.NAMES, *own})
         if strangers:
             raise DeclarationError(
                 f"{what} = {expr} contains {', '.join(strangers)}",
-                remedy=f"use hd.t, the states and hd.quantities: {', '.join(quantities.NAMES.values())}",
+                remedy=f"use hd.t, states, parameters and hd.quantities: {', '.join(quantities.NAMES.values())}",
             )
         return expr
 
@@ -123,10 +135,10 @@ class AdaptiveRate:
 
     @cached_property
     def _functions(self) -> tuple[Callable[..., Float], ...]:
-        arguments = [time, *quantities.NAMES, *self._symbols]
+        arguments = [time, *quantities.NAMES, *self.parameters, *self._symbols]
         return tuple(numeric_function(arguments, expr) for expr in (self.rate, *self._slopes))
 
-    def evaluate(self, t: ArrayLike, given: Mapping[str, ArrayLike], states: Float) -> tuple[Float, Float]:
+    def evaluate(self, t: ArrayLike, given: Mapping[str, float], states: Float) -> tuple[Float, Float]:
         """gamma, shape (...), and du/dt, shape (..., k), at times (...), quantities by name (...) and states (..., k).
 
         Raises
@@ -134,7 +146,7 @@ class AdaptiveRate:
         DeclarationError
             Where gamma is negative or not finite: it names the first such time.
         """
-        values = [given.get(name, np.nan) for name in quantities.NAMES.values()]
+        values = [*(given.get(name, np.nan) for name in quantities.NAMES.values()), *self.parameters.values()]
         columns = [states[..., k] for k in range(len(self._symbols))]
         gamma, *slopes = (function(t, *values, *columns) for function in self._functions)
         bad = ~(np.isfinite(gamma) & (gamma >= 0))
@@ -160,18 +172,20 @@ class AdaptiveRate:
         parts = [
             f"{u}' = {slope}, {u}(0) = {s:g}" for (u, slope), s in zip(self.slopes.items(), self._starts, strict=True)
         ]
-        return ", ".join([f"gamma = {self.rate}", *parts])
+        values = [f"{symbol} = {value:g}" for symbol, value in self.parameters.items()]
+        return ", ".join([f"gamma = {self.rate}", *parts, *values])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, AdaptiveRate):
             return NotImplemented
-        return (self.rate, self._symbols, self._starts, self._slopes) == (
-            *(other.rate, other._symbols),
-            *(other._starts, other._slopes),
-        )
+        return self._key == other._key
 
     def __hash__(self) -> int:
-        return hash((self.rate, self._symbols, self._starts, self._slopes))
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[Any, ...]:
+        return self.rate, self._symbols, self._starts, self._slopes, tuple(self.parameters.items())
 
     def __repr__(self) -> str:
         return self.label if self.label is not None else f"AdaptiveRate({self.describe()})"
@@ -192,9 +206,9 @@ def AdaGradNorm(eta: float, b: float) -> AdaptiveRate:  # a name of the field
     E. Collins-Woodfin et al., The High Line, arXiv:2405.19585.
     """
     eta, b = _amount(eta, "eta"), _amount(b, "b", positive=True)
-    u = sp.Symbol("u", real=True)
-    rate = _exact(eta) / sp.sqrt(_exact(b) ** 2 + u)
-    return AdaptiveRate(rate, {u: (0.0, quantities.squared_gradient)}, f"hd.AdaGradNorm(eta={eta!r}, b={b!r})")
+    states = {_STATE: (0.0, quantities.squared_gradient)}
+    label = f"hd.AdaGradNorm(eta={eta!r}, b={b!r})"
+    return AdaptiveRate(_ETA / sp.sqrt(_B**2 + _STATE), states, {_ETA: eta, _B: b}, label)
 
 
 def RMSpropNorm(eta: float, b: float, alpha: float) -> AdaptiveRate:
@@ -212,10 +226,9 @@ def RMSpropNorm(eta: float, b: float, alpha: float) -> AdaptiveRate:
     E. Collins-Woodfin et al., The High Line, arXiv:2405.19585.
     """
     eta, b, alpha = _amount(eta, "eta"), _amount(b, "b", positive=True), _amount(alpha, "alpha")
-    u = sp.Symbol("u", real=True)
-    slope = quantities.squared_gradient - _exact(alpha) * u
+    states = {_STATE: (b**2, quantities.squared_gradient - _ALPHA * _STATE)}
     label = f"hd.RMSpropNorm(eta={eta!r}, b={b!r}, alpha={alpha!r})"
-    return AdaptiveRate(_exact(eta) / sp.sqrt(u), {u: (b**2, slope)}, label)
+    return AdaptiveRate(_ETA / sp.sqrt(_STATE), states, {_ETA: eta, _ALPHA: alpha}, label)
 
 
 def Polyak() -> AdaptiveRate:
@@ -228,7 +241,7 @@ def Polyak() -> AdaptiveRate:
     ----------
     E. Collins-Woodfin et al., The High Line, arXiv:2405.19585.
     """
-    return AdaptiveRate(_ratio(quantities.alignment, quantities.squared_gradient), {}, "hd.Polyak()")
+    return AdaptiveRate(_ratio(quantities.alignment, quantities.squared_gradient), label="hd.Polyak()")
 
 
 def LineSearch() -> AdaptiveRate:
@@ -241,7 +254,7 @@ def LineSearch() -> AdaptiveRate:
     ----------
     E. Collins-Woodfin et al., The High Line, arXiv:2405.19585.
     """
-    return AdaptiveRate(_ratio(quantities.descent, 2 * quantities.curvature), {}, "hd.LineSearch()")
+    return AdaptiveRate(_ratio(quantities.descent, 2 * quantities.curvature), label="hd.LineSearch()")
 
 
 def _ratio(above: Expr, below: Expr) -> Expr:
@@ -254,7 +267,3 @@ def _amount(value: Any, name: str, *, positive: bool = False) -> float:
     if number < 0 or (positive and number == 0):
         raise DeclarationError(f"{name} is {number:g}", remedy=f"give a number {'> 0' if positive else '>= 0'}")
     return number
-
-
-def _exact(value: float) -> Expr:
-    return exact(sp.Float(value))

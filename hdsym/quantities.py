@@ -6,7 +6,8 @@ size, delta the regularisation.
 =====================  ==============================================================================================
 ``risk``               R = h(B)
 ``fisher_trace``       tr I
-``squared_gradient``   (tr K / d) tr I / b, the limit of ||grad Psi||^2 / d for one sample (or batch)
+``squared_gradient``   (tr K / d) tr I / b, the limit of ||grad Psi||^2 / d for one sample (or batch); in the slopes
+                       of states SGD has that of each step itself
 ``alignment``          E<x - s, grad_x f> + delta <X - X*, X>: half of what ||X - X*||^2 loses, to first order in gamma
 ``descent``            4 tr(H^T W^T K^2 W H) + 2 delta <H, B_x>: what the risk loses, to first order in gamma
 ``curvature``          (tr K^2 / d) <H_x, I> / b: what the risk gains, to second order in gamma

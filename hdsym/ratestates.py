@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from .adaptive import AdaptiveRate
 from .errors import DeclarationError, SolveError
+from .measured import Measured
 from .quantities import NAMES, PAIRED
 
 if TYPE_CHECKING:
@@ -76,37 +78,23 @@ class RateStates:
         ]
         return np.array(found, dtype=np.float64).reshape(times.shape)
 
-    def _quantities(self, modes: Float) -> dict[str, Float]:
+    def _quantities(self, modes: Float) -> dict[str, float]:
         """What the rate depends on, by name, at one state of the modes."""
-        run, needs = self.run, self.rate.needs
+        run = self.run
         grams, trained = run._split_modes(modes)
-        gram, l = grams.sum(axis=0), run.model.n_student
-        B = run._overlaps(grams)
-        found = {
-            "norm2": np.trace(gram[:l, :l]),
-            "distance2": np.trace(gram[:l, :l]) - 2.0 * np.trace(gram[:l, l:]) + np.trace(gram[l:, l:]),
-            "trace": run.rho @ run.lam,
-            "trace2": run.rho @ run.lam**2,
-        }
-        if "risk" in needs:
-            found["risk"] = run._risk(B, trained)
-        if needs & {"fisher_trace", "squared_gradient", "alignment", "descent", "curvature"}:
-            H, F, _ = run.drift(B, np.zeros(0) if trained is None else trained)
-            found |= self._slopes(grams, gram, B, H, F)
-        return found
+        theta = np.zeros(0) if trained is None else trained
 
-    def _slopes(self, grams: Float, gram: Float, B: Float, H: Float, F: Float) -> dict[str, Float]:
-        """Those that gradient and Fisher matrix enter."""
-        run, l = self.run, self.run.model.n_student
-        delta, batch = run.problem.delta, float(run.problem.batch_size)
-        G2 = np.einsum("m,mij->ij", run.lam**2, grams)  # W^T K^2 W
-        slope, paired = 2.0 * B @ H, run.model.n_teacher == l  # E[r (grad_x f)^T], by Stein's lemma
-        pull = np.trace(slope[:l]) - np.trace(slope[l:]) if paired else np.nan
-        shrinkage = np.trace(gram[:l, :l]) - np.trace(gram[l:, :l]) if paired else np.nan
-        return {
-            "fisher_trace": np.trace(F),
-            "squared_gradient": (run.rho @ run.lam) * np.trace(F) / batch,
-            "alignment": pull + delta * shrinkage,
-            "descent": 4.0 * np.sum(H * (G2 @ H)) + 2.0 * delta * np.sum(H * B[:, :l]),
-            "curvature": (run.rho @ run.lam**2) * np.sum(H[:l] * F) / batch,
-        }
+        def squares() -> Float:
+            return np.asarray(np.einsum("m,mij->ij", run.lam**2, grams))
+
+        return self._measured(run._overlaps(grams), grams.sum(axis=0), squares, theta)
+
+    @cached_property
+    def _measured(self) -> Measured:
+        run, problem = self.run, self.run.problem
+
+        def risk(B: Float, theta: Float) -> float:
+            return float(run._risk(B, theta if theta.size else None))
+
+        traces = float(run.rho @ run.lam), float(run.rho @ run.lam**2)
+        return Measured(self.rate.needs, traces, problem.delta, float(problem.batch_size), risk, run.drift)

@@ -7,6 +7,7 @@ coordinates are left, in which all weights vanish. An eigenspace of lower multip
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,13 +55,22 @@ class Levels:
     A: Float
 
     def overlaps(self, X: Float, A: Float) -> tuple[Float, Float]:
-        """B = W^T K W and W^T W for current weights; sums in a fixed order, so the same bits on any thread."""
+        """B = W^T K W and W^T W for current weights."""
+        grams = self.grams(A)
+        return self.weighted(X, grams, lambda lam: lam), self.weighted(X, grams, np.ones_like)
+
+    @staticmethod
+    def grams(A: Float) -> Float:
+        """X^T X of the large groups, (m, l, l), outside of what is kept as coordinates."""
+        result: Float = np.einsum("mik,mij->mkj", A, A)
+        return result
+
+    def weighted(self, X: Float, grams: Float, q: Callable[[Float], Float]) -> Float:
+        """W^T q(K) W for current weights; sums in a fixed order, so the same bits on any thread."""
         W, l = np.concatenate([X, self.S]), len(X)
-        grams = np.einsum("mik,mij->mkj", A, A)
-        B, gram = np.einsum("ik,jk,k->ij", W, W, self.eigenvalues), np.einsum("ik,jk->ij", W, W)
-        B[:l, :l] += np.einsum("m,mij->ij", self.shared, grams)
-        gram[:l, :l] += grams.sum(axis=0)
-        return B, gram
+        total: Float = np.einsum("ik,jk,k->ij", W, W, q(self.eigenvalues))
+        total[:l, :l] += np.einsum("m,mij->ij", q(self.shared), grams)
+        return total
 
 
 def split(groups: Groups, n_student: int) -> Levels:

@@ -16,6 +16,7 @@ from ..problem import Problem
 from .grouping import grouped
 from .kernels import Kernels, Means
 from .levels import Levels, split
+from .rules import Rule, begin, renew, seen_levels, seen_rows
 
 __all__ = ["METHODS", "Direct", "Observation", "Plan", "Reduced", "Rows", "State", "make"]
 
@@ -66,6 +67,7 @@ class Settings:
     scheme: str | None = None
     steps_per_time: int | None = None
     horizon: float = 1.0
+    rule: Rule | None = None
 
 
 class _Weights:
@@ -77,6 +79,7 @@ class _Weights:
         self.theta = settings.trained.copy()
         self.eigenvalues = eigenvalues
         self.gradient = np.zeros_like(self.X)
+        self.rules = begin(settings.rule)
 
     def statistics(self, kernels: Kernels, rotated: Float) -> tuple[Float, Float, Float]:
         """B, W^T W and theta, from W in the eigenbasis, `rotated`, shape (n, d)."""
@@ -97,8 +100,9 @@ class Direct(_Weights):
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
         s, weights = self.settings, (self.X, self.S, self.theta)
-        work = (self.sample, self.gradient)
-        return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, s.delta, s.batch, s.parameters)
+        renew(s.rule, self.rules, lambda: seen_rows(self.kernels, self.W, self.eigenvalues, self.theta))
+        work, rest = (self.sample, self.gradient), (s.delta, s.batch, s.parameters, *self.rules)
+        return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, *rest)
 
     def observe(self) -> Observation:
         return Observation(*self.statistics(self.kernels, self.W))
@@ -124,12 +128,17 @@ class Rows(_Weights):
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
         s, weights = self.settings, (self.X, self.zero, self.theta)
-        rows = (self.features, self.labels)
-        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, s.delta, s.batch, s.parameters)
+        renew(s.rule, self.rules, lambda: seen_rows(self.kernels, self._rotated(), self.eigenvalues, self.theta))
+        rows, rest = (self.features, self.labels), (s.delta, s.batch, s.parameters, *self.rules)
+        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, *rest)
 
-    def observe(self) -> Observation:
+    def _rotated(self) -> Float:
         rotated = np.empty_like(self.W)
         self.kernels.rotate(self.basis, self.W, rotated)
+        return rotated
+
+    def observe(self) -> Observation:
+        rotated = self._rotated()
         weights = (self.X, self.zero, self.theta)
         given = (self.features, self.labels, *weights, self.settings.parameters)
         means = np.array([mean.empirical(*given) for mean in self.settings.means])
@@ -144,11 +153,13 @@ class Reduced:
         self.X, self.A, self.theta = levels.X.copy(), levels.A.copy(), settings.trained.copy()
         self.root, self.scale = np.sqrt(levels.eigenvalues), np.sqrt(levels.shared)
         self.sample, self.gradient = np.empty_like(self.root), np.zeros_like(self.X)
+        self.rules = begin(settings.rule)
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        renew(self.settings.rule, self.rules, lambda: seen_levels(self.levels, self.X, self.A, self.theta))
         s, kept = self.settings, (self.root, self.X, self.levels.S, self.sample, self.gradient)
         groups = (self.scale, self.levels.freedom, self.A)
-        rest = (self.theta, gamma, rates, s.delta, self.d, s.batch, s.parameters)
+        rest = (self.theta, gamma, rates, s.delta, self.d, s.batch, s.parameters, *self.rules)
         return self.kernels.reduced(rng, *kept, *groups, *rest)
 
     def observe(self) -> Observation:
