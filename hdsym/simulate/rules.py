@@ -1,8 +1,8 @@
 """Adaptive learning rates in SGD: every step moves the rule's states by its own gradient, then takes their rate.
 
-In the slopes of its states E||grad Psi||^2 / d is that of the step itself, ||a (grad_x f)^T||^2 / d of a sample or of the
-mean over a batch (what delta adds is O(1 / d)). Whatever else a rule asks of the solution SGD does not know: there it has
-what the theory says at the current weights, renewed many times in a unit of time, not in every step.
+In the slopes of its states E||grad Psi||^2 / d is that of the step itself, ||a (grad_x f)^T||^2 / d of a sample or of
+the mean over a batch (what delta adds is O(1 / d)). Whatever else a rule asks of the solution SGD does not know: there
+it has what the theory says at the current weights, renewed many times in a unit of time, not in every step.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def check(name: str, rule: str, method: str, batch: int) -> None:
     gap = np.abs(risk.mean(axis=0) - path.risk.values)
     allowed = 4.5 * error + 3.0 / D * np.abs(path.risk.values).max()
     assert np.all(gap[1:] <= allowed[1:]), (gap / error).round(1)
-    assert np.abs(path.learning_rate.values[-1] / path.learning_rate.values[0] - 1.0) > 0.05  # it does adapt
+    assert np.ptp(path.learning_rate.values) > 0.03 * path.learning_rate.values.max()  # it does adapt
 
 
 @pytest.mark.parametrize(("name", "rule", "method", "batch"), DAILY)
@@ -76,8 +76,9 @@ def test_sgd_follows_the_odes_nightly(name: str, rule: str, method: str, batch: 
 
 def test_a_rate_that_does_not_adapt_moves_no_random_number() -> None:
     """A rule that is constant gives the very runs of the constant rate, batches and trained scalars included."""
-    model = hd.zoo.committee("identity", trained_second_layer=True)
-    start = hd.start.random(norm=0.5, cosine=0.3, n_student=2, n_teacher=2, rng=0)
+    x, c = hd.student("x"), hd.Trained("c")
+    model = hd.Model((hd.label("y") - c * x) ** 2 / 2, hd.teacher("s"))
+    start = hd.start.random(norm=0.5, cosine=0.3, rng=0)
     for method, batch in (("reduced", 3), ("reduced", 1)):
         runs = []
         for rate in (0.5, hd.AdaptiveRate(0.5)):
@@ -86,7 +87,7 @@ def test_a_rate_that_does_not_adapt_moves_no_random_number() -> None:
                 start=start,
                 learning_rate=rate,
                 batch_size=batch,
-                parameters={"v": 0.4},
+                parameters={"c": 0.4},
             )
             runs.append(hd.simulate(model, problem, runs=2, t=2.0, rng=0, method=method, record=2))
         np.testing.assert_allclose(runs[1].overlaps.values, runs[0].overlaps.values, rtol=1e-9)
@@ -94,7 +95,7 @@ def test_a_rate_that_does_not_adapt_moves_no_random_number() -> None:
 
 
 def test_adagrad_norm_step_by_step() -> None:
-    """b_{k+1}^2 = b_k^2 + ||a grad f||^2 / d^2 and gamma_k = eta / b_{k+1}, written out for one run of least squares."""
+    """b_{k+1}^2 = b_k^2 + ||a grad f||^2 / d^2 and gamma_k = eta / b_{k+1}, written out for a run of least squares."""
     d, eta, b = 7, 0.9, 0.8
     problem = hd.Problem(
         spectrum=hd.spectrum.identity(d),
