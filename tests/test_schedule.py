@@ -131,8 +131,8 @@ def test_a_jump_of_the_rate_costs_no_accuracy() -> None:
     alone, grams = theory.module.solve, problem.grams(theory.model)
     lam, rho = [0.5, 1.5], [0.5, 0.5]
     first = alone(lam, rho, grams, 0.4, [0.0, 1.7], rtol=1e-11, atol=1e-13)
-    assert abs(path.risk[1] - first["risk"][1]) < 1e-8 * path.risk[0]
+    assert abs(path.risk[1] - first["risk"][1]) < 1e-7 * path.risk[0]
     both = theory.solve(
         replace(problem, learning_rate=lambda t: 0.4 if t < 1.7 else 0.12), t_eval=[0.0, 3.4], rtol=1e-12
     )
-    assert abs(path.risk[2] - both.risk[1]) < 1e-8 * path.risk[0]
+    assert abs(path.risk[2] - both.risk[1]) < 1e-7 * path.risk[0]
