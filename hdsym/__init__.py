@@ -14,7 +14,8 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names for type checkers and editors
-    from . import functions, parse, spectrum, start, statistics, zoo
+    from . import functions, parse, quantities, schedules, spectrum, start, statistics, zoo
+    from .adaptive import AdaGradNorm, AdaptiveRate, LineSearch, Polyak, RMSpropNorm
     from .compare import Verdict, compare
     from .contour import Ellipse
     from .derive import Derivation, derive
@@ -40,9 +41,11 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
 
 __version__ = "0.1.0"
 
-_MODULES = ("functions", "parse", "spectrum", "start", "statistics", "zoo")
+_MODULES = ("functions", "parse", "quantities", "schedules", "spectrum", "start", "statistics", "zoo")
 
 _NAMES = {
+    "AdaGradNorm": "adaptive",
+    "AdaptiveRate": "adaptive",
     "Bernoulli": "labels",
     "Categorical": "labels",
     "Derivation": "derive",
@@ -54,10 +57,13 @@ _NAMES = {
     "InformationExponent": "hermite",
     "Laplace": "laws",
     "LearningRate": "schedule",
+    "LineSearch": "adaptive",
     "Model": "model",
     "Normal": "laws",
     "Poisson": "labels",
+    "Polyak": "adaptive",
     "Problem": "problem",
+    "RMSpropNorm": "adaptive",
     "Rademacher": "laws",
     "Spectrum": "spectrum",
     "StudentT": "laws",
@@ -95,6 +101,8 @@ _NAMES = {
 }
 
 __all__ = [
+    "AdaGradNorm",
+    "AdaptiveRate",
     "Bernoulli",
     "Categorical",
     "Derivation",
@@ -106,10 +114,13 @@ __all__ = [
     "InformationExponent",
     "Laplace",
     "LearningRate",
+    "LineSearch",
     "Model",
     "Normal",
     "Poisson",
+    "Polyak",
     "Problem",
+    "RMSpropNorm",
     "Rademacher",
     "Spectrum",
     "StudentT",
@@ -137,8 +148,10 @@ __all__ = [
     "overlap",
     "parameter",
     "parse",
+    "quantities",
     "relu",
     "resolvent",
+    "schedules",
     "sigmoid",
     "simulate",
     "size",

@@ -202,7 +202,10 @@ def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float
         end = float(times[-1])
         times = np.unique(np.concatenate([np.linspace(0.0, end, 201), end * np.geomspace(1e-8, 1.0, 201)]))
         sizes = np.full(len(times), max(float(sizes.max()), 1e-3))
-    rate = run.problem.learning_rate(times)
+        first = run.rates_along(np.zeros(1), run._start()[None])[0] if run.rates else run.problem.learning_rate(times)
+        rate = np.broadcast_to(first, times.shape)
+    else:
+        rate = path.learning_rate.values
     return 4.0 * float(np.trapezoid(rate * sizes, times)) + 1e-3
 
 

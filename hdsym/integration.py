@@ -13,7 +13,8 @@ from .composition import Composition, over_modes
 from .errors import DeclarationError, SolveError
 from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
-from .runstate import State, checked, constant_or_call, storable
+from .ratestates import rate_states
+from .runstate import State, checked, storable
 from .stepping.methods import check_method, integrator
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ class Run(Linearised):
         self.composition = Composition(
             self.model, self._followed(), self.model.parameter_values(problem.parameters), problem.spectrum
         )
-        self.rhs = self._right_hand_side()
+        self.rates = rate_states(self)
+        self.rhs = self._right_hand_side() if self.rates is None else self.rates.wrap(self._right_hand_side())
 
     def _followed(self) -> tuple[Followed, ...]:
         """The declared statistics, sums over units written out."""
@@ -73,14 +75,9 @@ class Run(Linearised):
 
     def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
         problem = self.problem
+        rate, settings = self._rate(problem.learning_rate), {"delta": problem.delta, "batch": float(problem.batch_size)}
         result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
-            self.lam,
-            self.rho,
-            self.grams,
-            constant_or_call(problem.learning_rate),
-            delta=problem.delta,
-            batch=float(problem.batch_size),
-            **self.parameters,
+            self.lam, self.rho, self.grams, rate, **settings, **self.parameters
         )
         return result
 
@@ -91,15 +88,18 @@ class Run(Linearised):
 
     def _start(self) -> NDArray[np.float64]:
         """The state at t = 0."""
-        return self.packed(self.grams)
+        start = self.packed(self.grams, self.start_scalars)
+        return start if self.rates is None else np.concatenate([start, self.rates.rate.start])
 
     def packed(self, grams: NDArray[np.float64], trained: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """The state with these Gram matrices (m, n, n) and trained scalars."""
-        result: NDArray[np.float64] = self.module.pack(grams)
-        return result
+        return np.asarray(self.module.pack(grams))
 
     def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         """Gram matrices (..., m, n, n) and trained scalars (..., count) of states (..., entries)."""
+        return self._split_modes(y if self.rates is None else self.rates.split(y)[0])
+
+    def _split_modes(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         return self.module.unpack(y, self.grams), None
 
     def _observe(self, y: NDArray[np.float64]) -> Observed:
@@ -135,7 +135,8 @@ class Run(Linearised):
         """`atol` is for overlaps: each mode has its share, so that the error of their sum is the same at every d."""
         share = self.module._tolerance(1.0, self.rho)
         owner = self.layout.modes
-        return np.asarray(self.atol * np.where(owner >= 0, share[owner], 1.0))
+        tolerance = self.atol * np.where(owner >= 0, share[owner], 1.0)
+        return tolerance if self.rates is None else np.append(tolerance, np.full(self.rates.count, self.atol))
 
     def _check_existence(self, times: NDArray[np.float64], overlaps: NDArray[np.float64]) -> None:
         """Expectations such as E exp(x^2 / 4) exist for some overlaps only; outside, formulas still give numbers."""
@@ -164,8 +165,7 @@ class Run(Linearised):
             )
 
     def _overlaps(self, grams: NDArray[np.float64]) -> NDArray[np.float64]:
-        result: NDArray[np.float64] = np.einsum("m,...mij->...ij", self.lam, grams)
-        return result
+        return np.asarray(np.einsum("m,...mij->...ij", self.lam, grams))
 
     def _event(self, event: Callable[..., float]) -> Callable[[float, NDArray[np.float64]], float]:
         def wrapped(time: float, y: NDArray[np.float64]) -> float:
@@ -221,7 +221,7 @@ class Run(Linearised):
         model = self.model
         seen = self._observe(states.T)
         forms = self.composition.forms(seen.weigh, times.shape)
-        arrays = self._arrays(times, seen, forms)
+        arrays = self._arrays(seen, forms) | {"learning_rate": self.rates_along(times, states.T)}
         self._check_existence(times, arrays["overlaps"])
         statistics = {name: arrays.pop(name) for name, _ in model.declared_statistics}
         return Trajectory.build(
@@ -240,17 +240,14 @@ class Run(Linearised):
             dense=self._dense(solution),
         )
 
-    def _arrays(
-        self, times: NDArray[np.float64], seen: Observed, forms: NDArray[np.float64]
-    ) -> dict[str, NDArray[np.float64]]:
-        """What a trajectory holds at `times` (T,), from what the states there say."""
+    def _arrays(self, seen: Observed, forms: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+        """What a trajectory holds at times (T,), from what the states there say."""
         overlaps, trained = seen.overlaps, seen.trained
         risk = self._risk(overlaps, trained)
         arrays = {
             "overlaps": overlaps,
             "gram": seen.gram,
             "risk": risk,
-            "learning_rate": np.broadcast_to(self.problem.learning_rate(times), times.shape),
         }
         if seen.grams is not None:
             arrays["grams"] = seen.grams
@@ -268,8 +265,10 @@ class Run(Linearised):
 
         def dense(times: Any) -> dict[str, NDArray[np.float64]]:
             wanted = np.asarray(times, dtype=np.float64)
-            seen = self._observe(solution.sol(wanted).T)
-            return self._arrays(wanted, seen, self.composition.forms(seen.weigh, wanted.shape))
+            states = solution.sol(wanted).T
+            seen = self._observe(states)
+            arrays = self._arrays(seen, self.composition.forms(seen.weigh, wanted.shape))
+            return arrays | {"learning_rate": self.rates_along(wanted, states)}
 
         return dense
 

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 from .averages import Averages
 from .differences import central_slopes
 from .drift import Drift
+from .runstate import constant_or_call
 
 if TYPE_CHECKING:
     from .composition import Weigh
+    from .ratestates import RateStates
     from .stepping.jacobian import Jacobian
     from .stepping.layout import Layout
 
@@ -47,6 +49,7 @@ class Linearised(Averages, ABC):
     rho: Float
     grams: Float
     rhs: Callable[[float, Float], Float]
+    rates: RateStates | None
 
     @cached_property
     def layout(self) -> Layout:
@@ -126,6 +129,16 @@ class Linearised(Averages, ABC):
         """Gram matrices (m, n, n), overlaps (n, n) and trained scalars (r,) of a packed state."""
         grams, trained = self._split(y)
         return grams, self._overlaps(grams), np.zeros(0) if trained is None else trained
+
+    def _rate(self, schedule: Any) -> Callable[[float], float]:
+        """A learning rate as the right-hand side calls it; one that adapts is worked out just before."""
+        return constant_or_call(schedule) if self.rates is None else self.rates.current
+
+    def rates_along(self, times: Float, states: Float) -> Float:
+        """The learning rate at times (T,), where the states are (T, entries)."""
+        if self.rates is not None:
+            return self.rates.along(times, states)
+        return np.broadcast_to(self.problem.learning_rate(times), times.shape)
 
     def dense_jacobian(self, time: float, y: Float) -> Float:
         """The Jacobian as a matrix between packed states, for general solvers."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks
+from .adaptive import AdaptiveRate
 from .errors import DeclarationError
 from .parametervalues import check_names, expanded, finite_entries, named_values
 from .rows import Data
@@ -64,7 +65,7 @@ class Problem:
 
     spectrum: Spectrum
     start: Start
-    learning_rate: LearningRate | Any
+    learning_rate: Any
     delta: float = 0.0
     parameters: Mapping[Any, Any] = field(default_factory=dict)
     batch_size: int = 1
@@ -77,7 +78,8 @@ class Problem:
         _check_kind(self.spectrum, Spectrum, "spectrum", "hd.spectrum.power_law(0.6, d=2000)")
         _check_kind(self.start, Start, "start", "hd.start.random(norm=1.0, cosine=0.3)")
         self.start.check(self.spectrum)
-        object.__setattr__(self, "learning_rate", LearningRate(self.learning_rate))
+        if not isinstance(self.learning_rate, AdaptiveRate):
+            object.__setattr__(self, "learning_rate", LearningRate(self.learning_rate))
         for name, low in (("delta", "be >= 0"), ("horizon", "be positive")):
             value = checks.finite(getattr(self, name), name)
             if value < 0 or (name == "horizon" and value == 0):
@@ -99,6 +101,8 @@ class Problem:
 
     def _check_schedule(self) -> None:
         for rate in (self.learning_rate, *self.learning_rates.values()):
+            if isinstance(rate, AdaptiveRate):
+                continue
             try:
                 rate(np.linspace(0.0, self.horizon, 201))
             except DeclarationError as error:

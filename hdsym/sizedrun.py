@@ -61,13 +61,16 @@ class SizedRun(Run):
 
     def _right_hand_side(self) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
         problem = self.problem
-        each = [constant_or_call(rate) for rate in problem.trained_rates(self.theory.model)]
+        each = [
+            self._rate(rate) if rate is problem.learning_rate else constant_or_call(rate)
+            for rate in problem.trained_rates(self.theory.model)
+        ]
         own = {"rates": lambda time: np.array([rate(time) for rate in each])} if each else {}
         result: Callable[[float, NDArray[np.float64]], NDArray[np.float64]] = self.module.make_rhs(
             self.lam,
             self.rho,
             self.grams,
-            constant_or_call(problem.learning_rate),
+            self._rate(problem.learning_rate),
             delta=problem.delta,
             batch=float(problem.batch_size),
             **own,
@@ -79,15 +82,12 @@ class SizedRun(Run):
     def start_scalars(self) -> NDArray[np.float64] | None:
         return self.theta if self.slices else None
 
-    def _start(self) -> NDArray[np.float64]:
-        return self.packed(self.grams, self.theta)
-
     def packed(self, grams: NDArray[np.float64], trained: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         states = (trained,) if self.slices else ()
         result: NDArray[np.float64] = self.module.pack(grams, *states, **self._size_arguments())
         return result
 
-    def _split(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    def _split_modes(self, y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
         found = self.module.unpack(y, self.grams, **self._size_arguments())
         return found if self.slices else (found, None)
 

@@ -173,6 +173,11 @@ def _run(
     contour: Ellipse | None = None,
 ) -> Run:
     sized = isinstance(theory.program, SizedProgram)
+    if formulation == "resolvent" and problem.learning_rate.kind == "adaptive":
+        raise DeclarationError(
+            'formulation="resolvent" follows schedules in t, and the learning rate is adaptive',
+            remedy="leave the formulation out, or give path.learning_rate of a first solution as a function of t",
+        )
     if formulation == "resolvent":
         from .resolvent import ResolventRun, SizedResolventRun
 

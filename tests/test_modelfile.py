@@ -203,6 +203,12 @@ WRONG = [
     ("cosine = 0.25", "cosine = 2.5", ["cosine"]),
     ('"0.2 / (1 + t)"', '"0.2 / (1 + x)"', ["problem.learning_rate contains the unknown name 'x'"]),
     ('"0.2 / (1 + t)"', "[1]", ["problem.learning_rate is [1]"]),
+    (
+        '"0.2 / (1 + t)"',
+        '{rule = "adagrad"}',
+        ["learning_rate.rule is 'adagrad'", "did you mean 'adagrad-norm'"],
+    ),
+    ('"0.2 / (1 + t)"', '{rule = "polyak", eta = 1}', ["problem.learning_rate.eta is not a known key"]),
     ('"0.2 / (1 + t)"', "inf", ["problem.learning_rate is inf"]),
     ('"0.2 / (1 + t)"', "-1", ["learning rate"]),
     ("horizon = 5", "horizon = -5", ["horizon"]),
@@ -216,6 +222,19 @@ WRONG = [
     ("[model]", "[model", ["is not TOML"]),
     ("[model.parameters]", "[model.parameters]\nsigma = 1", ["is not TOML"]),
 ]
+
+
+@pytest.mark.parametrize(
+    ("table", "rate"),
+    [
+        ('{rule = "adagrad-norm", eta = 0.5, b = 2}', hd.AdaGradNorm(0.5, 2.0)),
+        ('{rule = "rmsprop-norm", eta = 0.5, b = 2, alpha = 0.1}', hd.RMSpropNorm(0.5, 2.0, 0.1)),
+        ('{rule = "polyak"}', hd.Polyak()),
+        ('{rule = "line-search"}', hd.LineSearch()),
+    ],
+)
+def test_adaptive_learning_rates(table: str, rate: hd.AdaptiveRate) -> None:
+    assert read_text(replaced('"0.2 / (1 + t)"', table)).problem.learning_rate == rate
 
 
 @pytest.mark.parametrize(("old", "new", "pieces"), WRONG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -97,3 +98,41 @@ def test_later_mistakes_name_the_time(source: object) -> None:
         rate(TIMES)
     with pytest.raises(DeclarationError, match=r"nan at t = 3"):
         hd.LearningRate(lambda t: np.sqrt(1 - t) if t < 1 else np.nan)(3.0)
+
+
+def test_schedules_by_name() -> None:
+    """Each at times before, at and after its corners, against what its name says."""
+    at = np.array([0.0, 1.0, 2.0, 5.0, 8.0])
+    cases = [
+        (hd.schedules.power(0.5, 0.5, scale=2.0), 0.5 / np.sqrt(1 + at / 2)),
+        (hd.schedules.cosine(0.5, 4.0, final=0.1), 0.1 + 0.2 * (1 + np.cos(np.pi * np.minimum(at / 4, 1)))),
+        (hd.schedules.step(0.8, 0.5, every=2.0), [0.8, 0.8, 0.4, 0.2, 0.05]),
+        (hd.schedules.warmup(2.0, 0.6), [0.0, 0.3, 0.6, 0.6, 0.6]),
+        (hd.schedules.piecewise([0, 2, 6], [0.3, 0.2, 0.1]), [0.3, 0.3, 0.2, 0.2, 0.1]),
+        (hd.schedules.piecewise([0, 2, 6], [0.3, 0.2, 0.1], linear=True), [0.3, 0.25, 0.2, 0.125, 0.1]),
+    ]
+    for schedule, expected in cases:
+        np.testing.assert_allclose(hd.LearningRate(schedule)(at), expected, rtol=1e-12)
+    with pytest.raises(DeclarationError, match="times are"):
+        hd.schedules.piecewise([1, 2], [0.3, 0.2])
+    with pytest.raises(DeclarationError, match="every is 0"):
+        hd.schedules.step(0.8, 0.5, every=0)
+
+
+def test_a_jump_of_the_rate_costs_little_accuracy() -> None:
+    """The integrator meets a jump inside a step, which it cuts by its error control: a digit or two are lost there."""
+    theory = hd.derive(hd.zoo.least_squares())
+    problem = hd.Problem(
+        spectrum=hd.spectrum.eigenvalues([0.5] * 3 + [1.5] * 3),
+        start=hd.start.overlaps(Q=[[1.0]], M=[[0.2]], T=[[1.0]]),
+        learning_rate=hd.schedules.step(0.4, 0.3, every=1.7),
+    )
+    path = theory.solve(problem, t_eval=[0.0, 1.7, 3.4])
+    alone, grams = theory.module.solve, problem.grams(theory.model)
+    lam, rho = [0.5, 1.5], [0.5, 0.5]
+    first = alone(lam, rho, grams, 0.4, [0.0, 1.7], rtol=1e-11, atol=1e-13)
+    assert abs(path.risk[1] - first["risk"][1]) < 1e-7 * path.risk[0]
+    both = theory.solve(
+        replace(problem, learning_rate=lambda t: 0.4 if t < 1.7 else 0.12), t_eval=[0.0, 3.4], rtol=1e-12
+    )
+    assert abs(path.risk[2] - both.risk[1]) < 1e-6 * path.risk[0]

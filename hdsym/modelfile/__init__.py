@@ -27,7 +27,7 @@
     [problem]
     spectrum = {kind = "power_law", alpha = 0.6, d = 2000}
     start = {kind = "random", norm = 1.0, cosine = 0.3, rng = 1}
-    learning_rate = "0.1 / (1 + t)"   # a number, or an expression in t
+    learning_rate = "0.1 / (1 + t)"   # a number, or an expression in t; {rule = "adagrad-norm", eta = 1.0, b = 1.0}
     horizon = 20.0
     parameters = {noise_std = 0.2}
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from .. import symbols
+from .. import adaptive, symbols
 from ..model import Model
 from ..problem import Problem
 from .declare import read_expression
@@ -20,7 +21,7 @@ MAX_FEATURES = 20_000
 def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
     """The problem; with a table ``[data]`` it is built from real rows, and least squares is assumed by it."""
     common: dict[str, Any] = {
-        "learning_rate": read_expression(table, "learning_rate", {"t": symbols.t}, number=True),
+        "learning_rate": _learning_rate(table),
         "delta": float(table.number("delta", 0.0)),
         "horizon": float(table.number("horizon", 20.0)),
         "batch_size": table.integer("batch_size", 1, low=1),
@@ -43,6 +44,26 @@ def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
     made.trained_values(problem.parameters)
     problem.trained_rates(made)
     return problem
+
+
+_RULES: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+    "adagrad-norm": (adaptive.AdaGradNorm, ("eta", "b")),
+    "rmsprop-norm": (adaptive.RMSpropNorm, ("eta", "b", "alpha")),
+    "polyak": (adaptive.Polyak, ()),
+    "line-search": (adaptive.LineSearch, ()),
+}
+"""Adaptive learning rates by name: what makes them, of which numbers."""
+
+
+def _learning_rate(table: Table) -> Any:
+    """A number, an expression in t, or a table with an adaptive rule."""
+    if not isinstance(table.get("learning_rate", None), Mapping):
+        return read_expression(table, "learning_rate", {"t": symbols.t}, number=True)
+    inner = table.table("learning_rate")
+    make, names = _RULES[inner.choice("rule", tuple(_RULES))]
+    made = make(**{name: float(inner.number(name)) for name in names})
+    inner.done()
+    return made
 
 
 def _parameters(table: Table, model: Model) -> dict[str, Any]:

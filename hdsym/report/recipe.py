@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..adaptive import AdaptiveRate
 from ..cas import Expr, sp
 from ..families import Family
 from ..functions import KNOWN
@@ -176,7 +177,9 @@ def _problem(problem: Problem) -> str:
     return "\n".join([*lines, f"    horizon={problem.horizon!r},", ")"])
 
 
-def _rate(rate: LearningRate) -> str | None:
+def _rate(rate: LearningRate | AdaptiveRate) -> str | None:
+    if isinstance(rate, AdaptiveRate):
+        return rate.label if rate.label is not None and rate.label.startswith("hd.") else None
     return None if rate.expr is None else _code(rate.expr) if rate.kind == "expression" else repr(rate.value)
 
 

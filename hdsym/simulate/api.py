@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks, modelstatistics
+from ..adaptive import AdaptiveRate
 from ..errors import SimulationError
 from ..model import Model
 from ..problem import Problem
@@ -23,6 +24,7 @@ from .executors import worker_count
 from .identity import identity
 from .kernels import build
 from .progress import progress_bar
+from .rules import rule_of
 from .run import Job, Record, make_rates, stacked_rates
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 __all__ = ["simulate"]
 
 Float = NDArray[np.float64]
+
+_RENEWALS = 100
+"""How often an adaptive rate learns in a unit of time where the solution is."""
 
 _BLOCK_WORK = 2_000_000
 """Coordinates drawn between two looks at the clock: about 10 ms."""
@@ -148,17 +153,22 @@ def simulate(
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
     d = problem.spectrum.dimension()
-    kernels = build(model)
+    rate = problem.learning_rate
+    kernels = build(model, rate if isinstance(rate, AdaptiveRate) else None)
     constants = np.array(list(parameters.values()), dtype=np.float64)
     average = risk.Averager(kernels.population, model, constants, threads)
     statistics = Statistics(model, parameters, problem.spectrum, threads)
     diffusion = Diffusion(theory, scheme, steps_per_time, times.last_time(problem.horizon, t, t_eval))
-    plan = methods.make(method, model, problem, kernels, statistics, group, diffusion=diffusion, replace=replace)
+    rule = rule_of(problem, theory, average)
+    options = {"diffusion": diffusion, "replace": replace, "rule": rule}
+    plan = methods.make(method, model, problem, kernels, statistics, group, **options)
     pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)
     steps = times.recorded_steps(pace, problem.horizon, t, t_eval, record, spacing)
     plan.check(int(steps[-1]), d)
     seen, compile_seconds = _compile(plan.begin, [average, *statistics.averagers.values()])
     block = int(np.clip(_BLOCK_WORK // plan.work, 16, 65536))
+    if rule is not None and rule.measured is not None:
+        block = int(np.clip(d // _RENEWALS, 1, block))
     rates = (
         make_rates(problem.learning_rate, pace, block, offset),
         stacked_rates(problem.trained_rates(model), pace, block, offset),

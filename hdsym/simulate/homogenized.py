@@ -189,6 +189,11 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
             'method="homogenized" needs the theory of the model',
             remedy="call hd.simulate(hd.derive(model), problem, ...)",
         )
+    if settings.rule is not None:
+        raise SimulationError(
+            f'method="homogenized" follows schedules in t, not {problem.learning_rate.describe()}',
+            remedy='use "direct" or "reduced", or path.learning_rate of the theory as a function of t',
+        )
     scheme = SCHEMES[0] if asked.scheme is None else asked.scheme
     if scheme not in SCHEMES:
         raise SimulationError(f"scheme is {scheme!r}", remedy=f"it is one of: {', '.join(SCHEMES)}")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..adaptive import AdaptiveRate
 from ..model import Model
 from ..problem import Problem
 from ..rows import Data
@@ -44,6 +45,7 @@ def identity(
     lam, counts = np.asarray(problem.spectrum.levels), np.asarray(problem.spectrum.multiplicities)
     described = {
         **{name: str(value) for name, value in settings.items()},
+        "rule": problem.learning_rate.describe() if isinstance(problem.learning_rate, AdaptiveRate) else "none",
         "model": f"{model.name} ({_digest(_written(model))})",
         "spectrum": problem.spectrum.label,
         "eigenvalues": [float(counts @ lam**power) for power in (1, 2, 3)],

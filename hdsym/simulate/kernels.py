@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ..adaptive import AdaptiveRate
 from ..cas import Expr, Symbol
 from ..labels import Poisson
 from ..laws import StudentT
@@ -17,6 +18,7 @@ from ..paths import templates_dir
 from ..userfunction import sources
 from . import declaration
 from .printer import Block, block, code
+from .rules import code_of
 
 __all__ = ["Kernels", "Means", "build", "mean_source", "means", "source", "template"]
 
@@ -58,15 +60,17 @@ class Kernels:
         return _kernels, (self.text,)
 
 
-def build(model: Model) -> Kernels:
-    """Kernels of a model, from the cache if they were generated before. Compilation happens at the first call.
+def build(model: Model, rate: AdaptiveRate | None = None) -> Kernels:
+    """Kernels of a model, with the rule of an adaptive rate, from the cache if they were generated before.
+
+    Compilation happens at the first call.
 
     Raises
     ------
     SimulationError
         If the model uses a function without compiled form, or a loss with a jump.
     """
-    return _kernels(source(model))
+    return _kernels(source(model, rate))
 
 
 def _kernels(text: str) -> Kernels:
@@ -84,9 +88,10 @@ def _kernels(text: str) -> Kernels:
     )
 
 
-def source(model: Model) -> str:
+def source(model: Model, rate: AdaptiveRate | None = None) -> str:
     """The text of the kernel module: the same for the same declaration in every session."""
-    return str(template("kernels.py.j2").render(**_context(model)))
+    rule = None if rate is None else code_of(rate)
+    return str(template("kernels.py.j2").render(**_context(model), rule=rule))
 
 
 @dataclass(frozen=True)

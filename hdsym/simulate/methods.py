@@ -19,6 +19,7 @@ from .diffusion import Diffusion
 from .grouping import grouped
 from .kernels import Kernels, Means
 from .levels import Levels, split
+from .rules import Rule, begin, renew, seen_levels, seen_rows, weighted
 
 __all__ = [
     "METHODS",
@@ -78,6 +79,7 @@ class Settings:
     group: int | None = None
     diffusion: Diffusion = field(default_factory=Diffusion)
     replace: bool = True
+    rule: Rule | None = None
 
 
 class Weights:
@@ -89,17 +91,14 @@ class Weights:
         self.theta = settings.trained.copy()
         self.eigenvalues = eigenvalues
         self.gradient = np.zeros_like(self.X)
+        self.rules = begin(settings.rule)
 
     def statistics(self, kernels: Kernels, settings: Settings, rotated: Float) -> tuple[Float, Float, Float, Float]:
         """B, W^T W, theta and the overlaps of statistics, from W in the eigenbasis, `rotated`, shape (n, d)."""
-
-        def weighted(by: Float) -> Float:
-            found = np.empty((len(rotated), len(rotated)))
-            kernels.overlaps(rotated, by, found)
-            return found
-
-        forms = settings.forms(lambda q: weighted(q(self.eigenvalues)), ())
-        return weighted(self.eigenvalues), weighted(np.ones_like(self.eigenvalues)), self.theta.copy(), forms
+        lam = self.eigenvalues
+        B, gram = (weighted(kernels, rotated, by) for by in (lam, np.ones_like(lam)))
+        forms = settings.forms(lambda q: weighted(kernels, rotated, q(lam)), ())
+        return B, gram, self.theta.copy(), forms
 
 
 class Direct(Weights):
@@ -112,8 +111,9 @@ class Direct(Weights):
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
         s, weights = self.settings, (self.X, self.S, self.theta)
-        work = (self.sample, self.gradient)
-        return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, s.delta, s.batch, s.parameters)
+        renew(s.rule, self.rules, lambda: seen_rows(self.kernels, self.W, self.eigenvalues, self.theta))
+        work, rest = (self.sample, self.gradient), (s.delta, s.batch, s.parameters, *self.rules)
+        return self.kernels.direct(rng, self.root, *weights, *work, gamma, rates, *rest)
 
     def observe(self) -> Observation:
         return Observation(*self.statistics(self.kernels, self.settings, self.W))
@@ -127,11 +127,13 @@ class Reduced:
         self.X, self.A, self.theta = levels.X.copy(), levels.A.copy(), settings.trained.copy()
         self.root, self.scale = np.sqrt(levels.eigenvalues), np.sqrt(levels.shared)
         self.sample, self.gradient = np.empty_like(self.root), np.zeros_like(self.X)
+        self.rules = begin(settings.rule)
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
+        renew(self.settings.rule, self.rules, lambda: seen_levels(self.levels, self.X, self.A, self.theta))
         s, kept = self.settings, (self.root, self.X, self.levels.S, self.sample, self.gradient)
         groups = (self.scale, self.levels.freedom, self.A)
-        rest = (self.theta, gamma, rates, s.delta, self.d, s.batch, s.parameters)
+        rest = (self.theta, gamma, rates, s.delta, self.d, s.batch, s.parameters, *self.rules)
         return self.kernels.reduced(rng, *kept, *groups, *rest)
 
     def observe(self) -> Observation:
@@ -189,7 +191,7 @@ def make(
 ) -> Plan:
     """How runs of a method go, for an explicit model with these declared statistics.
 
-    Options are `diffusion`, for homogenized SGD, and `replace`, for rows.
+    Options are `diffusion`, for homogenized SGD, `replace`, for rows, and the `rule` of an adaptive learning rate.
 
     Raises
     ------

@@ -24,6 +24,7 @@ _CALLS: dict[type, str] = {
     sp.erf: "math.erf",
     sp.erfc: "math.erfc",
     sp.Abs: "abs",
+    sp.floor: "math.floor",
     sp.Max: "max",
     sp.Min: "min",
     sp.sign: "sign",
@@ -75,6 +76,8 @@ def code(expr: Expr, names: Mapping[Symbol, str]) -> str:
         return _power(expr.base, expr.exp, names)
     if isinstance(expr, UserFunction):
         return f"{type(expr).__name__}({code(expr.args[0], names)})"
+    if isinstance(expr, sp.Piecewise):
+        return _piecewise(expr, names)
     if isinstance(expr, logsumexp):
         return _nested("logaddexp", [code(arg, names) for arg in expr.args])
     call = _CALLS.get(expr.func)
@@ -86,6 +89,22 @@ def code(expr: Expr, names: Mapping[Symbol, str]) -> str:
     # Heaviside carries its value at zero as a second argument; the kernels use 1/2
     args = expr.args[:1] if isinstance(expr, sp.Heaviside) else _sorted(expr)
     return f"{call}({', '.join(code(arg, names) for arg in args)})"
+
+
+def _piecewise(expr: Expr, names: Mapping[Symbol, str]) -> str:
+    """Cases in turn; NaN where none holds."""
+    text = "math.nan"
+    for value, condition in reversed(expr.args):
+        if condition == sp.true:
+            text = code(value, names)
+        elif isinstance(condition, sp.core.relational.Relational):
+            test = f"{code(condition.lhs, names)} {condition.rel_op} {code(condition.rhs, names)}"
+            text = f"({code(value, names)} if {test} else {text})"
+        else:
+            raise SimulationError(
+                f"the condition {condition} has no compiled form", remedy="write each case with one comparison"
+            )
+    return text
 
 
 def _nested(function: str, arguments: list[str]) -> str:

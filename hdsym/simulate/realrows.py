@@ -13,6 +13,7 @@ from ..model import Model
 from ..problem import Problem
 from .kernels import Kernels
 from .methods import Observation, Plan, Settings, Weights, eigenvalues_of, starting_rows
+from .rules import renew, seen_rows
 
 __all__ = ["Rows", "plan"]
 
@@ -44,12 +45,17 @@ class Rows(Weights):
         if not s.replace and self.fresh:
             self.order, self.fresh = rng.permutation(len(self.labels)), False
         taken, self.order = np.split(self.order, [gamma.size * s.batch])
-        rows = (self.features, self.labels, taken)
-        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, s.delta, s.batch, s.parameters)
+        renew(s.rule, self.rules, lambda: seen_rows(self.kernels, self._rotated(), self.eigenvalues, self.theta))
+        rows, rest = (self.features, self.labels, taken), (s.delta, s.batch, s.parameters, *self.rules)
+        return self.kernels.data(rng, *rows, *weights, self.gradient, gamma, rates, *rest)
 
-    def observe(self) -> Observation:
+    def _rotated(self) -> Float:
         rotated = np.empty_like(self.W)
         self.kernels.rotate(self.basis, self.W, rotated)
+        return rotated
+
+    def observe(self) -> Observation:
+        rotated = self._rotated()
         weights = (self.X, self.zero, self.theta)
         given = (self.features, self.labels, *weights, self.settings.parameters)
         means = np.array([mean.empirical(*given) for mean in self.settings.means])

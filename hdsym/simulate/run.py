@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..adaptive import AdaptiveRate
 from ..errors import SimulationError
 from ..schedule import LearningRate
 from . import streams
@@ -76,8 +77,10 @@ class Record:
     diverged: float
 
 
-def make_rates(learning_rate: LearningRate, d: int, block: int, offset: float = 0.0) -> Rates:
-    """The schedule in blocks of at most `block` steps, at times (k + offset) / d."""
+def make_rates(learning_rate: LearningRate | AdaptiveRate, d: int, block: int, offset: float = 0.0) -> Rates:
+    """The schedule in blocks of at most `block` steps, at times (k + offset) / d; an adaptive rate gives the times."""
+    if isinstance(learning_rate, AdaptiveRate):
+        return _Clock(d, offset)
     if learning_rate.value is not None:
         return _Constant(learning_rate.value, block)
     return _Varying(learning_rate, d, block, offset)
@@ -89,6 +92,17 @@ class _Constant:
 
     def __call__(self, first: int, count: int) -> Float:
         return self.values[:count]
+
+
+@dataclass(frozen=True)
+class _Clock:
+    """The times of steps: what else an adaptive rate depends on, its run knows."""
+
+    d: int
+    offset: float
+
+    def __call__(self, first: int, count: int) -> Float:
+        return (np.arange(first, first + count) + self.offset) / self.d
 
 
 class _Varying:
@@ -110,9 +124,14 @@ class _Varying:
         return _Varying, (self.learning_rate, self.d, self.block, self.offset)
 
 
-def stacked_rates(learning_rates: Sequence[LearningRate], d: int, block: int, offset: float = 0.0) -> Rates:
-    """Several schedules side by side, shape (count, schedules); equal ones are evaluated once."""
-    made = {id(rate): make_rates(rate, d, block, offset) for rate in learning_rates}
+def stacked_rates(
+    learning_rates: Sequence[LearningRate | AdaptiveRate], d: int, block: int, offset: float = 0.0
+) -> Rates:
+    """Several schedules side by side, shape (count, schedules); equal ones are evaluated once. NaN where they adapt."""
+    made: dict[int, Rates] = {
+        id(rate): _Constant(np.nan, block) if isinstance(rate, AdaptiveRate) else make_rates(rate, d, block, offset)
+        for rate in learning_rates
+    }
     order = list(made)
     return _Stacked(tuple(made.values()), tuple(order.index(id(rate)) for rate in learning_rates))
 
