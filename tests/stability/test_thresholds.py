@@ -146,8 +146,11 @@ def test_anisotropic_critical_rate_separates_decay_from_growth() -> None:
 
 def test_nodes_stand_for_many_levels() -> None:
     """Phase retrieval with a random teacher, whose threshold depends on where the teacher is in the spectrum."""
-    many = PHASE.stability(posed(hd.spectrum.power_law(1.5, d=3000)), kinds=("linear",))
+    problem = posed(hd.spectrum.power_law(1.5, d=3000))
+    many = PHASE.stability(problem, kinds=("linear",))
+    assert many.linear > 0.3
     assert 0 < many.crossing.error < 1e-6
+    assert many.linear == pytest.approx(critical_rate(Flow(PHASE, problem).compressed(30), np.eye(1)).gamma, rel=1e-4)
     assert "nodes stand for the spectrum" in repr(many)
     flow = Flow(PHASE, posed(hd.spectrum.power_law(1.5, d=100)))
     every = critical_rate(flow, np.eye(1))
