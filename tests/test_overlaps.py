@@ -91,6 +91,7 @@ def test_formulas_name_the_sum_over_modes(theory: hd.Derivation) -> None:
     assert r"\left\langle x, s\right\rangle_{K^{2}}" in theory._repr_latex_()
     shown = " ".join(str(entry.math) for entry in formulas(theory) if entry.title == "statistics")
     assert "⟨" in shown or "&#x27E8;" in shown
+    assert sum(entry.title == "overlaps" for entry in formulas(theory)) == 2  # B, and what the brackets are
     namespace: dict[str, object] = {}
     exec(declaration(MODEL), namespace)  # noqa: S102  # our own recipe
     assert namespace["model"].statistics == MODEL.statistics  # type: ignore[attr-defined]

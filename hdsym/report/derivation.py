@@ -156,10 +156,16 @@ def formulas(theory: Derivation | SizedDerivation) -> list[Entry]:
 
 def _sized_formulas(theory: Any) -> list[Entry]:
     derived = [kernel.expectation.expr for kernel in theory.formulas.kernels]
-    return [*sized.entries(theory), _OVERLAPS, *_definitions(derived, _declared(theory.model))]
+    return [*sized.entries(theory), *_overlaps(theory.model), *_definitions(derived, _declared(theory.model))]
 
 
-_OVERLAPS = Entry("overlaps", mathml(r"B = \sum_{\lambda} \lambda\, G(\lambda)", display=True))
+def _overlaps(model: Model) -> list[Entry]:
+    """What B is, and what the brackets of statistics are: u and v stand for coefficients of the preactivations."""
+    entries = [Entry("overlaps", mathml(r"B = \sum_{\lambda} \lambda\, G(\lambda)", display=True))]
+    if any(each.overlaps for each in model.followed):
+        brackets = r"\left\langle u, v\right\rangle_{q(K)} = \sum_{\lambda} q(\lambda)\, u^\top G(\lambda)\, v"
+        entries.append(Entry("overlaps", mathml(brackets, display=True)))
+    return entries
 
 
 def _explicit_formulas(theory: Any) -> list[Entry]:
@@ -173,7 +179,7 @@ def _explicit_formulas(theory: Any) -> list[Entry]:
         entries.append(Entry("statistics", formula(left, value)))
     for name, rate in theory.odes.items():
         entries.append(Entry("ODE of a mode", motion(name, rate)))
-    entries.append(_OVERLAPS)
+    entries += _overlaps(theory.model)
     derived = [theory.risk, *theory.gradient, *theory.fisher, *theory.statistics.values()]
     return entries + _definitions(derived, _declared(theory.model))
 

@@ -30,6 +30,9 @@ Float = NDArray[np.float64]
 _ROUNDING = 1e-8
 """Eigenvalues this small next to the largest count as zero: rounding makes two of this size from a double zero."""
 
+_DECAYED = 36.0
+"""Powers of e by which the slowest level decays in the time for which nodes are chosen, if it is not finite."""
+
 _KEPT = 8
 """Linearisations that are remembered."""
 
@@ -214,8 +217,11 @@ class Flow:
         """The packed state at t = 0."""
         return self.run._start()
 
-    def compressed(self, count: int) -> Flow:
-        """The same equations over at most `count` nodes in place of all levels."""
+    def compressed(self, count: int, *, forever: bool = False) -> Flow:
+        """The same equations over at most `count` nodes in place of all levels: up to the horizon, or for all times."""
         every = self.run.modes.ascending()
-        tau = _time_scale(self.run, np.array([0.0, self.problem.horizon]))
+        if forever:
+            tau = _DECAYED / float(every.lam[every.lam > 0].min())
+        else:
+            tau = _time_scale(self.run, np.array([0.0, self.problem.horizon]))
         return Flow(self.theory, self.problem, every.at(choose_count(every.lam, tau, count)))

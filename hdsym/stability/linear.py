@@ -88,11 +88,11 @@ def critical_rate(flow: Flow, C: Float | None = None, point: Float | None = None
         )
     if few_modes(flow):
         return _follow(flow, flow.towards(C) if C is not None and point is None else point)  # type: ignore[arg-type]
-    coarse, fine = (flow.compressed(count) for count in (_NODES, 2 * _NODES))
+    coarse, fine = (flow.compressed(count, forever=True) for count in (_NODES, 2 * _NODES))
     first, second = (_follow(each, each.towards(C)) for each in (coarse, fine))  # type: ignore[arg-type]
     scale = max(abs(second.gamma), np.finfo(float).tiny)
-    same = first.gamma == second.gamma
-    return replace(second, error=0.0 if same else abs(second.gamma - first.gamma) / scale)
+    change = 0.0 if first.gamma == second.gamma else abs(second.gamma - first.gamma) / scale
+    return replace(second, error=max(float(np.finfo(float).eps), change))
 
 
 def few_modes(flow: Flow) -> bool:

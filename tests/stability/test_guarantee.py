@@ -90,6 +90,16 @@ def test_isotropic_phase_retrieval_against_a_fine_grid() -> None:
     assert table.guarantee.secant == pytest.approx((A / r**2).min(), rel=2e-3)
 
 
+def test_the_contraction_rate_of_least_squares_is_exact() -> None:
+    """Isotropic and noiseless: (D^2)' = -(2 gamma - gamma^2) D^2."""
+    theory = hd.derive(hd.zoo.least_squares())
+    problem = hd.Problem(hd.spectrum.identity(), hd.start.random(norm=1.0, cosine=0.5, rng=0), 0.3)
+    path = theory.solve(problem, t_eval=[0.0, 5.0])
+    c = theory.stability(problem, kinds=("guaranteed",)).guarantee.contraction(0.3)
+    assert c == pytest.approx(0.6 - 0.09, rel=1e-9)
+    assert float(path.distance[1]) == pytest.approx(float(path.distance[0]) * np.exp(-c * 5), rel=1e-6)
+
+
 def test_no_guarantee_where_the_region_holds_another_fixed_point() -> None:
     table = PHASE.stability(posed(hd.start.random(norm=1.0, cosine=0.1, rng=0)), kinds=("guaranteed",))
     assert table.guaranteed == 0

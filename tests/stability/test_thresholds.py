@@ -9,6 +9,8 @@ import pytest
 import sympy as sp
 
 import hdsym as hd
+from hdsym.stability.flow import Flow
+from hdsym.stability.linear import critical_rate
 
 LEAST = hd.derive(hd.zoo.least_squares())
 PHASE = hd.derive(hd.zoo.phase_retrieval())
@@ -140,6 +142,21 @@ def test_anisotropic_critical_rate_separates_decay_from_growth() -> None:
     for factor, sign in ((0.97, -1), (1.03, 1)):
         path = PHASE.solve(posed(spectrum, start=start, learning_rate=factor * critical), t_eval=[0, 40, 80])
         assert sign * (float(path.distance[2]) - float(path.distance[1])) > 0
+
+
+def test_nodes_stand_for_many_levels() -> None:
+    """Phase retrieval with a random teacher, whose threshold depends on where the teacher is in the spectrum."""
+    problem = posed(hd.spectrum.power_law(1.5, d=3000))
+    many = PHASE.stability(problem, kinds=("linear",))
+    assert many.linear > 0.3
+    assert 0 < many.crossing.error < 1e-6
+    assert many.linear == pytest.approx(critical_rate(Flow(PHASE, problem).compressed(30), np.eye(1)).gamma, rel=1e-4)
+    assert "nodes stand for the spectrum" in repr(many)
+    flow = Flow(PHASE, posed(hd.spectrum.power_law(1.5, d=100)))
+    every = critical_rate(flow, np.eye(1))
+    assert every.error == 0.0
+    assert every.gamma != pytest.approx(1 / 3, rel=1e-3)  # that of a teacher that is spread evenly
+    assert critical_rate(flow.compressed(40, forever=True), np.eye(1)).gamma == pytest.approx(every.gamma, rel=1e-8)
 
 
 def test_sized_and_written_out_models_agree() -> None:
