@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from .model import Model
     from .problem import Problem
+    from .simulate.homogenized import Theory
+
+    Simulated = Model | Theory
 
 __all__ = ["Ensemble"]
 
@@ -32,10 +35,10 @@ class Ensemble(Record):
     Attributes
     ----------
     origin:
-        The model and the problem that were simulated, for :meth:`more`; ``None`` if unknown; not saved.
+        Model, or its derivation, and problem that were simulated, for :meth:`more`; ``None`` if unknown; not saved.
     """
 
-    origin: tuple[Model, Problem] | None = field(default=None)
+    origin: tuple[Simulated, Problem] | None = field(default=None)
     kind: ClassVar[str] = "Ensemble"
     required: ClassVar[tuple[str, ...]] = (*Record.required, "diverged")
 
@@ -54,7 +57,7 @@ class Ensemble(Record):
         trained: ArrayLike | None = None,
         trained_names: Sequence[str] = (),
         statistics: Mapping[str, ArrayLike] | None = None,
-        origin: tuple[Model, Problem] | None = None,
+        origin: tuple[Simulated, Problem] | None = None,
     ) -> Ensemble:
         """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
 
@@ -98,7 +101,7 @@ class Ensemble(Record):
         """Time at which each run left the finite range; NaN if it never did."""
         return self.variable("diverged")
 
-    def more(self, n: int, model: Model | None = None, problem: Problem | None = None, **options: Any) -> Ensemble:
+    def more(self, n: int, model: Simulated | None = None, problem: Problem | None = None, **options: Any) -> Ensemble:
         """The same ensemble with `n` runs more: the arrays that asking for all of them at once would have given.
 
         Parameters
@@ -106,8 +109,8 @@ class Ensemble(Record):
         n:
             How many runs to add; times, method and seed are those of the ensemble.
         model, problem:
-            What was simulated. An ensemble that was loaded has to be told, and they are checked against what it
-            recorded.
+            What was simulated; of homogenized SGD ``hd.derive(model)``. An ensemble that was loaded has to be told, and
+            they are checked against what it recorded.
         options:
             `workers`, `executor`, `progress` and `checkpoint`, as for :func:`hdsym.simulate`.
 

@@ -136,9 +136,9 @@ def simulate(
 
     began = time.perf_counter()
     runs, threads = checks.dimension(runs, "runs"), worker_count(workers)
-    theory = None if isinstance(model, Model) else model
+    given, theory = model, None if isinstance(model, Model) else model
     model = model if isinstance(model, Model) else model.model
-    declared, declared_model = modelstatistics.described(model), model
+    declared = modelstatistics.described(model)
     model = problem.explicit(model)
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
@@ -208,7 +208,7 @@ def simulate(
         trained_names=tuple(symbol.name for symbol in model.trained),
         n_student=model.n_student,
         attrs=attrs,
-        origin=(declared_model, problem),
+        origin=(given, problem),
     )
 
 
