@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .simulate.homogenized import Theory
 
-    Simulated = Model | Theory
+    Simulated: TypeAlias = Model | Theory
 
 __all__ = ["Ensemble"]
 
