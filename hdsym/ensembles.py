@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from .model import Model
     from .problem import Problem
+    from .simulate.homogenized import Theory
+
+    Simulated: TypeAlias = Model | Theory
 
 __all__ = ["Ensemble"]
 
@@ -32,11 +35,10 @@ class Ensemble(Record):
     Attributes
     ----------
     origin:
-        The model, or derivation, and the problem that were simulated, for :meth:`more`; ``None`` if unknown; not
-        saved.
+        Model, or its derivation, and problem that were simulated, for :meth:`more`; ``None`` if unknown; not saved.
     """
 
-    origin: tuple[Any, Problem] | None = field(default=None)
+    origin: tuple[Simulated, Problem] | None = field(default=None)
     kind: ClassVar[str] = "Ensemble"
     required: ClassVar[tuple[str, ...]] = (*Record.required, "diverged")
 
@@ -56,7 +58,7 @@ class Ensemble(Record):
         trained_names: Sequence[str] = (),
         statistics: Mapping[str, ArrayLike] | None = None,
         recorded: Mapping[str, tuple[Sequence[str], ArrayLike]] | None = None,
-        origin: tuple[Any, Problem] | None = None,
+        origin: tuple[Simulated, Problem] | None = None,
     ) -> Ensemble:
         """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
 
@@ -103,7 +105,7 @@ class Ensemble(Record):
         """Time at which each run left the finite range; NaN if it never did."""
         return self.variable("diverged")
 
-    def more(self, n: int, model: Model | None = None, problem: Problem | None = None, **options: Any) -> Ensemble:
+    def more(self, n: int, model: Simulated | None = None, problem: Problem | None = None, **options: Any) -> Ensemble:
         """The same ensemble with `n` runs more: the arrays that asking for all of them at once would have given.
 
         Parameters
@@ -111,8 +113,8 @@ class Ensemble(Record):
         n:
             How many runs to add; times, method and seed are those of the ensemble.
         model, problem:
-            What was simulated. An ensemble that was loaded has to be told, and they are checked against what it
-            recorded.
+            What was simulated; of homogenized SGD ``hd.derive(model)``. An ensemble that was loaded has to be told, and
+            they are checked against what it recorded.
         options:
             `workers`, `executor`, `progress` and `checkpoint`, as for :func:`hdsym.simulate`.
 
