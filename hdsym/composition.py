@@ -131,6 +131,7 @@ class Composition:
         self._trained, self._place = model.trained, {atom: k for k, atom in enumerate(self.atoms)}
         self._compiled: dict[str, Callable[..., Float]] = {}
         weights = {q: self._weight(q) for q in dict.fromkeys(atom.args[2] for atom in self.atoms)}
+        self._lasting = [q for q, weight in weights.items() if weight(0.0) != 0.0]
         for q, weight in weights.items():
             _check_poles(q, weight, spectrum)
         rows = (*model.students, *model.teachers)
@@ -144,6 +145,14 @@ class Composition:
             ),
             tuple(weights.values()),
         )
+
+    def check_limits(self) -> None:
+        """Raise :class:`DeclarationError` for a q with q(0) != 0, where W^T W has no limit as d -> infinity."""
+        if self._lasting:
+            raise DeclarationError(
+                f"W^T q(K) W with q = {self._lasting[0]} has no limit for this start: W^T W is infinite",
+                remedy="use q with q(0) = 0, such as K, or a finite dimension d",
+            )
 
     @property
     def weights(self) -> tuple[Weight, ...]:

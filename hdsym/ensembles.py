@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .model import Model
     from .problem import Problem
-    from .simulate.homogenized import Theory
+    from .simulate.diffusion import Theory
 
     Simulated: TypeAlias = Model | Theory
 

@@ -57,6 +57,8 @@ class Run(Linearised):
         self.composition = Composition(
             self.model, self._followed(), self.model.parameter_values(problem.parameters), problem.spectrum
         )
+        if not self.modes.bounded:
+            self.composition.check_limits()
         self.rates = rate_states(self)
         self.rhs = self._right_hand_side() if self.rates is None else self.rates.wrap(self._right_hand_side())
 

@@ -178,6 +178,16 @@ def test_what_is_infinite_is_not_in_the_result(tmp_path: Path) -> None:
         LEAST_SQUARES.solve(BEYOND, t=1.0, formulation="resolvent")
 
 
+def test_statistics_of_a_teacher_of_infinite_length_need_q_that_vanishes_at_zero() -> None:
+    x, s, model = hd.student("x"), hd.teacher("s"), hd.zoo.least_squares()
+    energy = hd.derive(model.with_statistics(energy=hd.overlap(s, s, hd.covariance**2)))
+    path = energy.solve(BEYOND, t_eval=[0.0, 1.0])
+    assert np.isfinite(path.dataset["energy"]).all()
+    length = hd.derive(model.with_statistics(distance2=hd.overlap(x - s, x - s)))
+    with pytest.raises(DeclarationError, match="q = 1 has no limit for this start"):
+        length.solve(BEYOND, t_eval=[0.0, 1.0])
+
+
 def test_profiles_and_their_weights() -> None:
     spectrum = hd.spectrum.power_law(0.5, d=400)
     start = hd.start.profile(Q=lambda lam: lam, M=0.1, T=np.full(400, 0.8))
