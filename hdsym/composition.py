@@ -131,7 +131,7 @@ class Composition:
         self._trained, self._place = model.trained, {atom: k for k, atom in enumerate(self.atoms)}
         self._compiled: dict[str, Callable[..., Float]] = {}
         weights = {q: self._weight(q) for q in dict.fromkeys(atom.args[2] for atom in self.atoms)}
-        self._lasting = [q for q, weight in weights.items() if weight(0.0) != 0.0]
+        self._lasting = [q for q, weight in weights.items() if weight.above[-1] != 0.0]  # also with a pole at zero
         for q, weight in weights.items():
             _check_poles(q, weight, spectrum)
         rows = (*model.students, *model.teachers)

@@ -251,12 +251,15 @@ def test_at_overlaps_alone_where_they_decide(theory: hd.Derivation) -> None:
 def test_values_of_parameters_are_put_in() -> None:
     ridge = hd.parameter("ridge", default=0.5, positive=True)
     model = hd.Model(
-        loss=(x - y) ** 2 / 2 + ridge * x**2, link=s, statistics={"solved": hd.overlap(x, x, 1 / (K + ridge))}
+        loss=(x - y) ** 2 / 2 + ridge * x**2,
+        link=s,
+        statistics={"solved": hd.overlap(x, x, 1 / (K + ridge)), "inverse": hd.overlap(x, x, 1 / K)},
     )
     posed = problem(hd.spectrum.eigenvalues([0.5, 1.5]), parameters={"ridge": 0.25})
     path = hd.derive(model).solve(posed, t=1.0)
-    expected = np.einsum("m,tm->t", 1 / (path.dataset["eigenvalue"].values + 0.25), path.grams.values[..., 0, 0])
-    np.testing.assert_allclose(path.variable("solved").values, expected, rtol=1e-12)
+    lam, G = path.dataset["eigenvalue"].values, path.grams.values[..., 0, 0]
+    np.testing.assert_allclose(path.variable("solved").values, G @ (1 / (lam + 0.25)), rtol=1e-12)
+    np.testing.assert_allclose(path.variable("inverse").values, G @ (1 / lam), rtol=1e-12)  # a pole at zero, off lam
 
 
 def test_rounding_makes_no_squared_norm_negative() -> None:
