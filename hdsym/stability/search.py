@@ -126,7 +126,10 @@ def _starts(chart: _Chart, count: int, rng: int) -> Iterator[Float]:
     size = float(np.sqrt(np.trace(chart.root @ chart.root.T) / k))
     own, theta = np.eye(l), chart.scalars
     for sign in (1.0, -1.0):
-        yield chart.join(sign * chart.root.T @ np.eye(k, l), 0.0 * own, theta)
+        target = chart.join(sign * chart.root.T @ np.eye(k, l), 0.0 * own, theta)
+        best = chart.flow.scalars_at(chart.flow.overlaps(chart.state(target))[0])
+        for rest in (0.0, 0.1 * size):  # without a rest, nothing says in which direction label noise moves the point
+            yield chart.join(sign * chart.root.T @ np.eye(k, l), rest * own, best)
     yield chart.join(np.zeros((k, l)), 0.0 * own, theta)
     for scale in size * np.geomspace(*_SCALES, 3):
         yield chart.join(np.zeros((k, l)), scale * own, theta)
