@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..compression import _time_scale
 from ..errors import DeclarationError
+from ..floor import best_scalars, quadratic
 from ..modes import Modes
 from ..nodes import choose_count
 from ..solve import _run
@@ -202,15 +203,22 @@ class Flow:
         return np.asarray(np.einsum("ij,...ij->...", weights, change) + rows[..., size:] @ T)
 
     def towards(self, C: Float) -> Float:
-        """The packed state with X = X* C, C of shape (l*, l), and trained scalars as at the start."""
+        """The packed state with X = X* C, C of shape (l*, l), and the trained scalars that are best there.
+
+        Those of the start if the loss is not quadratic in them.
+        """
         grams = self.run.grams
         frame = np.concatenate([C, np.eye(self.n - self.students)], axis=1)
         placed = frame.T @ grams[:, self.students :, self.students :] @ frame
-        return self.run.packed(placed, self._scalars)
+        return self.run.packed(placed, self.scalars_at(np.einsum("m,mij->ij", self.run.lam, placed)))
 
-    @property
-    def _scalars(self) -> Float | None:
-        return self.run._split(self.start)[1]
+    def scalars_at(self, B: Float) -> Float | None:
+        """The trained scalars with the lowest risk at overlaps (n, n), or those of the start; ``None`` without any."""
+        given = self.run._split(self.start)[1]
+        if given is None or not quadratic(self.theory.model):
+            return given
+        found = best_scalars(lambda theta: self.run.drift(B, theta)[2], given.size)
+        return given if found is None else found
 
     @cached_property
     def start(self) -> Float:

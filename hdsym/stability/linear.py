@@ -26,7 +26,8 @@ _SCAN = np.geomspace(1e-4, 1e3, 85)
 
 _BISECTIONS = 200
 
-_MOVED = 1e-9
+_MOVED, _ELSEWHERE = 1e-9, 0.1
+"""Relative shift from which a fixed point at small rates is not where it was sought, and is another one altogether."""
 
 _STILL = 1e-7
 """|F_1| and |F_2| of a point that stays where it is at every rate: kinked formulas at X = X* leave so much."""
@@ -136,7 +137,10 @@ def _follow(flow: Flow, y: Float) -> Crossing:
     below = _look(flow, y, float(_SCAN[0] * unit))
     if below.y is None:
         return _nowhere(flow, y)
-    moves = bool(np.max(np.abs(below.y - y)) > _MOVED * (1.0 + np.max(np.abs(y))))
+    shift = float(np.max(np.abs(below.y - y)) / (1.0 + np.max(np.abs(y))))
+    if shift > _ELSEWHERE:
+        return _nowhere(flow, y)
+    moves = shift > _MOVED
     found = _crossing(flow, below, below, np.inf if below.stable else 0.0)
     if below.stable:
         for factor in _SCAN[1:]:

@@ -23,6 +23,9 @@ _SAME = 1e-5
 
 _MOVED = 0.1
 
+_RATES = np.geomspace(1e-3, 1.0, 16)
+"""Rates at which X = X* is followed, in units of the one asked for."""
+
 _FAR = 100.0
 """Students longer than this many times the teachers are on their way to infinity, where a bounded loss is flat."""
 
@@ -88,6 +91,10 @@ def search(flow: Flow, gamma: float, starts: int, rng: int) -> tuple[list[Float]
 
     found: list[Float] = []
     tried = 0
+    for followed in _continued(flow, gamma):
+        tried += 1
+        if not any(_close(flow, followed, other) for other in found):
+            found.append(followed)
     for v in _starts(chart, starts, rng):
         tried += 1
         with np.errstate(all="ignore"):
@@ -96,6 +103,20 @@ def search(flow: Flow, gamma: float, starts: int, rng: int) -> tuple[list[Float]
         if y is not None and not any(_close(flow, y, other) for other in found):
             found.append(y)
     return found, tried
+
+
+def _continued(flow: Flow, gamma: float) -> Iterator[Float]:
+    """X = X* and X = -X*, followed from small rates on to gamma: label noise moves them."""
+    l = flow.students
+    if flow.n != 2 * l:
+        return
+    for sign in (1.0, -1.0):
+        y: Float | None = flow.towards(sign * np.eye(l))
+        for rate in gamma * _RATES:
+            y = None if y is None else refine(flow, y, rate)
+        settled = None if y is None else _settled(flow, y, gamma)
+        if settled is not None:
+            yield settled
 
 
 def _settled(flow: Flow, y: Float, gamma: float) -> Float | None:
@@ -126,7 +147,10 @@ def _starts(chart: _Chart, count: int, rng: int) -> Iterator[Float]:
     size = float(np.sqrt(np.trace(chart.root @ chart.root.T) / k))
     own, theta = np.eye(l), chart.scalars
     for sign in (1.0, -1.0):
-        yield chart.join(sign * chart.root.T @ np.eye(k, l), 0.0 * own, theta)
+        target = chart.join(sign * chart.root.T @ np.eye(k, l), 0.0 * own, theta)
+        best = chart.flow.scalars_at(chart.flow.overlaps(chart.state(target))[0])
+        for rest in (0.0, 0.1 * size):  # without a rest, nothing says in which direction label noise moves the point
+            yield chart.join(sign * chart.root.T @ np.eye(k, l), rest * own, best)
     yield chart.join(np.zeros((k, l)), 0.0 * own, theta)
     for scale in size * np.geomspace(*_SCALES, 3):
         yield chart.join(np.zeros((k, l)), scale * own, theta)

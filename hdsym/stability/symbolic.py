@@ -2,7 +2,8 @@
 
 There the overlaps alone evolve: B' = gamma (F_1(B) + gamma F_2(B)), and at a fixed point the Jacobian J_1 + gamma J_2
 has an eigenvalue zero where det(J_1 + gamma J_2) = 0, a polynomial equation in gamma. For one student and one teacher a
-pair of imaginary eigenvalues appears where the trace vanishes.
+pair of imaginary eigenvalues appears where the trace vanishes. Where the fixed point moves with gamma, the overlaps are
+eliminated.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class ClosedForm:
 def closed_form(flow: Flow, C: Float, numeric: float) -> ClosedForm | None:
     """The rate found numerically, recognised as a root of its equation; ``None`` where there are no formulas.
 
-    At X = X* C, for one eigenvalue, explicit models with formulas throughout, and where this is a fixed point.
+    At X = X* C, or the fixed point next to it, for one eigenvalue and explicit models with formulas throughout.
     """
     entries = getattr(flow.theory.formulas, "gradient", None)
     if entries is None or flow.run.lam.size != 1 or not 0 < numeric < np.inf:
@@ -72,8 +73,27 @@ def closed_form(flow: Flow, C: Float, numeric: float) -> ClosedForm | None:
     rates = _rates(flow, flow.theory.formulas)  # type: ignore[arg-type]  # explicit, as the gradient shows
     J = _jacobian(rates, variables, target)
     if J is None:
+        return _moving(rates, variables, size, numeric)
+    return _recognised(_conditions(J), numeric, {T: size})
+
+
+def _moving(rates: list[Expr], variables: list[Expr], size: Expr, numeric: float) -> ClosedForm | None:
+    """The same for a fixed point that depends on gamma, by label noise or regularisation, of one student and teacher.
+
+    Polynomial equations only: a Groebner basis eliminates the overlaps from F = 0 and det J = 0, or tr J = 0.
+    """
+    still = [sp.expand(rate.subs(overlap(2, 2), size)) for rate in rates]
+    if len(variables) != 2 or not all(rate.is_polynomial(*variables, GAMMA) for rate in still):
         return None
-    return _recognised(J, numeric, {T: size})
+    J = sp.Matrix(2, 2, lambda i, j: sp.diff(still[i], variables[j]))
+    for condition in (J.det(), J.trace()):
+        basis = sp.groebner([*still, sp.expand(condition)], *reversed(variables), GAMMA, order="lex")
+        last = basis.exprs[-1]
+        if last.free_symbols == {GAMMA}:
+            found = _recognised(iter([last]), numeric, {})
+            if found is not None:
+                return found
+    return None
 
 
 def _target(flow: Flow, C: Float) -> tuple[dict[Expr, Expr], Expr]:
@@ -155,8 +175,8 @@ def _limit(expr: Expr, target: dict[Expr, Expr]) -> Expr | None:
     return None if limit.has(*bad, sp.Limit) else limit
 
 
-def _recognised(J: Matrix, numeric: float, size: dict[Expr, Expr]) -> ClosedForm | None:
-    for condition in _conditions(J):
+def _recognised(conditions: Iterator[Expr], numeric: float, size: dict[Expr, Expr]) -> ClosedForm | None:
+    for condition in conditions:
         for factor in _factors(condition):
             found = _root(factor, numeric, size)
             if found is not None:
@@ -191,7 +211,8 @@ def _root(factor: Expr, numeric: float, size: dict[Expr, Expr]) -> ClosedForm | 
     if sp.degree(factor, GAMMA) <= 2:
         close = [r for r in sp.roots(factor, GAMMA) if abs(_number(r, size) - numeric) <= _SAME * numeric]
         value = _short(close[0]) if close else None
-    return ClosedForm(value, factor if value is None else sp.numer(sp.together(GAMMA - value)))
+    linear = value is not None and sp.degree(factor, GAMMA) == 1
+    return ClosedForm(value, sp.numer(sp.together(GAMMA - value)) if linear else factor)
 
 
 def _number(root: Expr, size: dict[Expr, Expr]) -> complex:

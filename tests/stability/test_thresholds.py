@@ -99,6 +99,19 @@ def test_closed_forms_of_the_critical_rate() -> None:
         assert table.linear == pytest.approx(float(expected.subs(T, norm**2)), rel=1e-9)
 
 
+def test_closed_form_where_label_noise_moves_the_fixed_point() -> None:
+    """Phase retrieval: the overlaps are eliminated, and a pair of imaginary eigenvalues marks the threshold."""
+    theory = hd.derive(hd.zoo.phase_retrieval(0.1))
+    table = theory.stability(posed(), kinds=("linear",))
+    assert table.crossing.moves
+    assert table.crossing.oscillates
+    assert float(table.closed_form.value) == pytest.approx(table.linear, rel=1e-9)
+    assert table.closed_form.equation.is_polynomial()
+    # above 400 / 1201 the point has met another and is gone: just above the threshold it is still there
+    found = [theory.fixed_points(posed(learning_rate=f * table.linear), starts=2)[0] for f in (0.9999, 1.0001)]
+    assert [point.stable for point in found] == [True, False]
+
+
 KINKED = {
     # next to X = X* half of the samples move x, by (x - s): least squares with half the rates of drift and noise
     "ReLU": (hd.zoo.committee("relu"), hd.start.random(rng=0, n_student=1, n_teacher=1), 2.0),
