@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,9 @@ from . import checks, quantities
 from .cas import Expr, Symbol, numeric_function, sp, to_expr
 from .errors import DeclarationError
 from .symbols import t as time
+
+if TYPE_CHECKING:
+    from .model import Model
 
 __all__ = ["AdaGradNorm", "AdaptiveRate", "LineSearch", "Polyak", "RMSpropNorm"]
 
@@ -116,6 +119,22 @@ class AdaptiveRate:
                 remedy=f"use hd.t, states, parameters and hd.quantities: {', '.join(quantities.NAMES.values())}",
             )
         return expr
+
+    def check(self, model: Model) -> None:
+        """Raise :class:`DeclarationError` for an explicit model on which some quantity has no meaning."""
+        needed = [symbol for symbol, name in quantities.NAMES.items() if name in self.needs]
+        if model.n_student != model.n_teacher and quantities.PAIRED & set(needed):
+            students, teachers = model.n_student, model.n_teacher
+            raise DeclarationError(
+                f"the learning rate {self.describe()} compares {students} students with {teachers} teachers",
+                remedy="use a rule without alignment and distance, or a model with as many students as teachers",
+            )
+        free = [symbol for symbol in needed if symbol in quantities.FREE]
+        if model.constraint is not None and free:
+            raise DeclarationError(
+                f"the learning rate {self.describe()} uses {free[0]}, which knows nothing of the sphere",
+                remedy="use a rule in risk, tr I, squared_gradient and norms alone",
+            )
 
     @property
     def start(self) -> Float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from .averages import Averages
 from .differences import central_slopes
 from .drift import Drift
+from .modelcheck import check_free
 from .runstate import constant_or_call
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Linearised(Averages, ABC):
         """
         from .stepping.jacobian import Jacobian
 
+        check_free(self.model, "the Jacobian of the mode equations")
         grams, B, theta = self._point(y)
         with np.errstate(all="ignore"):
             dH, dI, dT = (np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in self._slopes(B, theta))

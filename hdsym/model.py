@@ -47,6 +47,8 @@ class Model(Members):
         :func:`hdsym.statistics.misclassification`. Their means E[g] are followed along with the risk, by theory and
         simulation. So are functions of means (:func:`hdsym.mean`), of trained scalars, and of the overlaps W^T q(K) W
         (:func:`hdsym.overlap`, :func:`hdsym.resolvent`). Stored as pairs (name, g).
+    constraint:
+        "sphere" for projected SGD, which gives every trained direction its length back after each step; ``None``.
 
     Raises
     ------
@@ -75,11 +77,13 @@ class Model(Members):
     name: str = "model"
     references: tuple[str, ...] = ()
     statistics: Mapping[str, Any] | Declared = ()
+    constraint: str | None = None
     _groups: dict[str, tuple[Symbol, ...]] = field(init=False, repr=False, compare=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.references, str):
             object.__setattr__(self, "references", (self.references,))
+        modelcheck.check_constraint(self.constraint)
         loss = modelcheck.expression(self.loss, "loss")
         if isinstance(self.link, RandomLabel):
             links = tuple(map(recognise, self.link.expressions))
@@ -178,7 +182,7 @@ class Model(Members):
         loss, *links = (expr.xreplace(values) for expr in (self.loss, *self.link_expressions))
         link = self.link.mapped(tuple(links)) if isinstance(self.link, RandomLabel) else links[0] if links else None
         statistics = tuple((name, g.xreplace(values)) for name, g in self.declared_statistics)
-        made = Model(loss, link, self.noise, self.name, self.references, statistics)
+        made = Model(loss, link, self.noise, self.name, self.references, statistics, self.constraint)
         made._groups.update(self._groups)  # families of integer size beside symbolic ones
         return made
 

@@ -222,3 +222,18 @@ def _check_chances(label: RandomLabel, values: dict[Expr, Expr], at: str) -> Non
         raise DeclarationError(
             f"the probabilities of the label sum to {total:g} at {at}", remedy="make them sum to 1 for every s"
         )
+
+
+def check_constraint(given: object) -> None:
+    """Raise :class:`DeclarationError` for a constraint that there is not."""
+    if given not in (None, "sphere"):
+        raise DeclarationError(f"constraint is {given!r}", remedy='it is "sphere" or None')
+
+
+def check_free(model: Model, what: str) -> None:
+    """Raise :class:`DeclarationError` if the trained directions are constrained, and `what` does not know of it."""
+    if model.constraint is not None:
+        raise DeclarationError(
+            f'{what} is not known for constraint="{model.constraint}"',
+            remedy="solve and simulate the model, or declare it without the constraint",
+        )

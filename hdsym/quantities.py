@@ -25,6 +25,7 @@ from __future__ import annotations
 from .cas import sp
 
 __all__ = [
+    "FREE",
     "NAMES",
     "PAIRED",
     "alignment",
@@ -73,3 +74,6 @@ NAMES = {
 
 PAIRED = frozenset({alignment, distance2})
 """Those that need as many students as teachers."""
+
+FREE = frozenset({alignment, descent, curvature})
+"""Slopes of unconstrained SGD."""

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from .adaptive import AdaptiveRate
 from .errors import DeclarationError, SolveError
 from .measured import Measured
-from .quantities import NAMES, PAIRED
 
 if TYPE_CHECKING:
     from .integration import Run
@@ -34,14 +33,7 @@ class RateStates:
     def __init__(self, rate: AdaptiveRate, run: Run) -> None:
         self.rate, self.run = rate, run
         self.gamma = 0.0
-        l, m = run.model.n_student, run.model.n_teacher
-        for symbol, name in NAMES.items():
-            if name in rate.needs and symbol in PAIRED and l != m:
-                raise DeclarationError(
-                    f"the learning rate {rate.describe()} compares {l} students with {m} teachers, by {name}",
-                    remedy="use a rule without it, or a model with as many students as teachers",
-                )
-
+        rate.check(run.model)
         lengths = {"norm2", "distance2", *(["alignment"] if run.problem.delta else [])} & rate.needs
         if lengths and not run.modes.bounded:
             raise DeclarationError(

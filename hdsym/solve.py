@@ -13,6 +13,7 @@ from .drift import Drift
 from .errors import DeclarationError
 from .integration import Run, State
 from .ir.sized import SizedProgram
+from .modelcheck import check_free
 from .modes import Modes
 from .sizedrun import SizedRun
 from .stepping.methods import METHODS
@@ -173,6 +174,8 @@ def _run(
     contour: Ellipse | None = None,
 ) -> Run:
     sized = isinstance(theory.program, SizedProgram)
+    if formulation == "resolvent":
+        check_free(theory.model, 'formulation="resolvent"')
     if formulation == "resolvent" and problem.learning_rate.kind == "adaptive":
         raise DeclarationError(
             'formulation="resolvent" follows schedules in t, and the learning rate is adaptive',

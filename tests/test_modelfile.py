@@ -237,6 +237,13 @@ def test_adaptive_learning_rates(table: str, rate: hd.AdaptiveRate) -> None:
     assert read_text(replaced('"0.2 / (1 + t)"', table)).problem.learning_rate == rate
 
 
+def test_projected_sgd_is_declared_by_its_constraint() -> None:
+    assert read_text(FULL).model.constraint is None
+    assert read_text(replaced("[model]", '[model]\nconstraint = "sphere"')).model.constraint == "sphere"
+    with pytest.raises(FileFormatError, match="constraint is 'ball'"):
+        read_text(replaced("[model]", '[model]\nconstraint = "ball"'))
+
+
 @pytest.mark.parametrize(("old", "new", "pieces"), WRONG)
 def test_refuses_with_key_and_remedy(old: str, new: str, pieces: list[str]) -> None:
     with pytest.raises(HdsymError) as caught:

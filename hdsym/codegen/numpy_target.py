@@ -48,10 +48,16 @@ def context(program: Program) -> dict[str, Any]:
         "passed_continued": calls,
         "passed_options": "".join(f", {name}=given.{option_name(name)}" for name in names),
         "options": [_option(slot.name, slot.default) for slot in program.parameters],
-        "equation_lines": wrapped(f"dG{e.row}{e.column}/dt = {e.rate}" for e in program.equations),
+        "equation_lines": wrapped(
+            [
+                *(f"dG{e.row}{e.column}/dt = {e.rate}" for e in program.equations),
+                *["less G C + C G, C diagonal, so that every trained direction keeps its length"] * program.sphere,
+            ]
+        ),
         "constant_lines": _constant_lines(program),
         "rhs_lines": _rhs_lines(program, calls),
         "slopes": program.slopes is not None,
+        "sphere": program.sphere,
     }
 
 

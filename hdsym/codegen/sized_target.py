@@ -37,6 +37,7 @@ def context(program: SizedProgram) -> dict[str, Any]:
         "n_student": str(program.n_student),
         "n_trained": str(program.n_trained),
         "trained": bool(program.trained),
+        "sphere": program.sphere,
         "risk_before": [*_preamble(program), *risk[0]],
         "risk_lines": risk[1],
         "drift_before": [*_preamble(program), *drift[0]],

@@ -19,6 +19,7 @@ from ..errors import DeclarationError
 from ..expectation.rule import Step
 from ..ir import Program, lower
 from ..model import Model
+from ..modelcheck import check_free
 from ..symbols import entry_name
 from . import display
 from .means import at_overlaps, mean_at, over_modes
@@ -188,6 +189,8 @@ class Derivation(Solving):
         ExpectationError
             If `jacobian` is asked for and some derivative does not exist.
         """
+        if jacobian:
+            check_free(self.model, "the exact Jacobian")
         program = lower(self.model, self.formulas, slopes(self.formulas)) if jacobian else self.program
         source = render(program, self.target if target is None else target)
         destination = Path(path)

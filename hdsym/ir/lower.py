@@ -37,12 +37,12 @@ __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_functi
 _GENERATED = re.compile(r"[cEGHIBkqru]\d+(_\d+)?(_B\d+(_\d+)?)?|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
-    Any Array ArrayLike B Callable F G G0 H I PAIRS RuntimeError T atol batch block callable dG dict diffusion drift
-    dH dI dy damping delta entries fisher fixed float flow gamma gaussian_mean gaussian_mean_2d gradient int lam len
-    make_rhs math matrix method modes n nested_mean np overlaps own pack partial pull quasi_mean rate rates refine rho
-    rhs risk rows rtol schedule plane_mean separable_mean shape sizes solution solve solve_ivp special split_mean
-    split_mean_2d start str students t tensor_mean theta times tol tolerance total trained trained_gradient tuple u
-    unit_integral unpack v value values w y z zip
+    Any Array ArrayLike atol B batch block Callable callable changes damping delta dG dH dI dict diffusion drift
+    dy entries F fisher fixed float flow G G0 gamma gaussian_mean gaussian_mean_2d gradient H I int lam len
+    lengths make_rhs math matrix method modes n nested_mean np overlaps own pack PAIRS partial plane_mean pull
+    quasi_mean rate rates refine rho rhs risk rows rtol RuntimeError schedule separable_mean shape sizes
+    solution solve solve_ivp special split_mean split_mean_2d start str stretch students T t tensor_mean theta
+    times tol tolerance total trained trained_gradient tuple u unit_integral unpack v value values w y z zip
 """
 RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""
@@ -89,6 +89,7 @@ def lower(model: Model, derived: Formulas, slopes: Sequence[tuple[str, Expectati
         equations,
         _conditions(conditions, inputs, renamed),
         _slopes(derived, dict(slopes), inputs, renamed) if slopes else None,
+        model.constraint == "sphere",
     )
 
 
@@ -156,6 +157,8 @@ def declaration_lines(model: Model) -> tuple[str, ...]:
     if model.noise is not None:
         constants = ", ".join(map(str, model.noise.constants))
         lines.append(f"noise {model.noise.symbol} ~ {type(model.noise).__name__}({constants})")
+    if model.constraint is not None:
+        lines.append("every trained direction gets its length back after each step")
     return tuple(lines)
 
 

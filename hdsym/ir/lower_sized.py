@@ -57,6 +57,7 @@ def lower_sized(model: Model, derived: SizedFormulas) -> SizedProgram:
         n_student,
         n - n_student,
         n_trained,
+        sphere=model.constraint == "sphere",
     )
 
 

@@ -227,6 +227,7 @@ class Program:
     equations: tuple[ModeEquation, ...]
     conditions: Function | None
     slopes: Function | None = None
+    sphere: bool = False
 
     @property
     def functions(self) -> tuple[Function, ...]:

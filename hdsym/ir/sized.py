@@ -113,6 +113,7 @@ class SizedProgram:
     n_teacher: Expr
     n_trained: Expr
     conditions: None = None
+    sphere: bool = False
 
     @property
     def dimensions(self) -> frozenset[int]:

@@ -6,6 +6,7 @@
     link = "s**2 + eps"               # in the teacher s and the noise eps; or a sampled label: {bernoulli = p},
                                       # {poisson = rate}, {values = [...], probabilities = [...]}
     references = ["arXiv:2308.08977"]
+    constraint = "sphere"               # projected SGD; left out, directions are free
 
     [model.symbols]                   # the default names
     student = "x"                     # or several: ["x1", "x2"], and teachers alike

@@ -22,7 +22,19 @@ __all__ = ["read_expression", "read_model"]
 MAX_CLASSES = 100
 
 
-_KEYS = ("name", "loss", "link", "sizes", "symbols", "parameters", "trained", "noise", "statistics", "references")
+_KEYS = (
+    "name",
+    "loss",
+    "link",
+    "sizes",
+    "symbols",
+    "parameters",
+    "trained",
+    "noise",
+    "statistics",
+    "references",
+    "constraint",
+)
 
 
 def read_model(table: Table) -> Model:
@@ -41,7 +53,8 @@ def read_model(table: Table) -> Model:
     for index, reference in enumerate(references):
         if not isinstance(reference, str):
             raise table.error(f"references[{index}]", f"is {reference!r}, not text", "write it in quotes")
-    return Model(loss, link, noise, name, tuple(references), _statistics(table, names))
+    constraint = table.choice("constraint", ("sphere",)) if table.has("constraint") else None
+    return Model(loss, link, noise, name, tuple(references), _statistics(table, names), constraint)
 
 
 def _statistics(table: Table, names: dict[str, Expr]) -> dict[str, Expr]:

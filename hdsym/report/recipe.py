@@ -111,6 +111,7 @@ def declaration(model: Model) -> str:
     lines += [f"    noise={_law(model.noise)},"] if model.noise is not None else []
     pairs = ", ".join(f"{name!r}: {_code(g)}" for name, g in model.declared_statistics)
     lines += [f"    statistics={{{pairs}}},"] if pairs else []
+    lines += [f"    constraint={model.constraint!r},"] * (model.constraint is not None)
     lines += [f"    name={model.name!r},", f"    references={tuple(model.references)!r},", ")"]
     return "\n".join(lines)
 

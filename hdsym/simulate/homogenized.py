@@ -189,6 +189,10 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
             'method="homogenized" needs the theory of the model',
             remedy="call hd.simulate(hd.derive(model), problem, ...)",
         )
+    if model.constraint is not None:
+        raise SimulationError(
+            'method="homogenized" has no constraint="sphere"', remedy='use "direct" or "reduced", which project SGD'
+        )
     if settings.rule is not None:
         raise SimulationError(
             f'method="homogenized" follows schedules in t, not {problem.learning_rate.describe()}',

@@ -149,6 +149,7 @@ def _context(model: Model) -> dict[str, Any]:
     return {
         "legend": [f"{name} = {symbol.name}" for symbol, name in names.items() if symbol != declaration.draw_symbol],
         "loss_text": str(model.loss),
+        "sphere": model.constraint == "sphere",
         "link_text": str(model.link),
         "noise_text": str(model.noise),
         "gradient": block(gradient, names),

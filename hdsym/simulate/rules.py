@@ -19,6 +19,7 @@ from ..adaptive import AdaptiveRate
 from ..cas import sp
 from ..errors import SimulationError
 from ..measured import Measured
+from ..model import Model
 from ..problem import Problem
 from ..symbols import t
 from .printer import block
@@ -110,17 +111,20 @@ def seen_levels(levels: Levels, X: Float, A: Float, theta: Float) -> Seen:
     return *levels.overlaps(X, grams), lambda: levels.weighted(X, grams, np.square), theta
 
 
-def rule_of(problem: Problem, theory: Theory | None, risk: Callable[[Float, Float], Any]) -> Rule | None:
-    """The rule of a problem; ``None`` for a schedule.
+def rule_of(model: Model, problem: Problem, theory: Theory | None, risk: Callable[[Float, Float], Any]) -> Rule | None:
+    """The rule of a problem with an explicit model; ``None`` for a schedule.
 
     Raises
     ------
+    DeclarationError
+        If it asks for what the model does not have.
     SimulationError
         If it asks for quantities of the solution, and there is no theory of the model.
     """
     rate = problem.learning_rate
     if not isinstance(rate, AdaptiveRate):
         return None
+    rate.check(model)
     if not quantities_of(rate):
         return Rule.of(rate, None)
     if theory is None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ..compression import _time_scale
 from ..errors import DeclarationError
 from ..floor import best_scalars, quadratic
+from ..modelcheck import check_free
 from ..modes import Modes
 from ..nodes import choose_count
 from ..solve import _run
@@ -56,6 +57,7 @@ class Flow:
     """
 
     def __init__(self, theory: Derivation | SizedDerivation, problem: Problem, modes: Modes | None = None) -> None:
+        check_free(theory.model, "the stability of projected SGD")
         self.theory, self.problem = theory, problem
         self.run = _run(theory, problem, modes=modes)
         self.model = self.run.model

@@ -32,8 +32,8 @@ def check_method(method: str) -> None:
 
 def integrator(method: str, run: Linearised) -> tuple[dict[str, Any], list[tuple[float, str, str]]]:
     """Arguments of :func:`scipy.integrate.solve_ivp`, and a list that will hold (time, method, reason)."""
-    if run.rates is not None:
-        return _adaptive(method)
+    if run.rates is not None or run.model.constraint is not None:
+        return _explicit(method, "the learning rate is adaptive" if run.rates is not None else "projected to spheres")
     if method == "auto":
         from .automatic import Automatic
 
@@ -53,12 +53,12 @@ def integrator(method: str, run: Linearised) -> tuple[dict[str, Any], list[tuple
     return {"method": chosen}, [(0.0, chosen, "asked for")]
 
 
-def _adaptive(method: str) -> tuple[dict[str, Any], list[tuple[float, str, str]]]:
-    """With a learning rate that depends on the solution the Jacobian of the modes is not that of the equations."""
+def _explicit(method: str, why: str) -> tuple[dict[str, Any], list[tuple[float, str, str]]]:
+    """Where more than the mode equations moves the state, their Jacobian is not that of the system."""
     if method in ("stiff", "exponential"):
         raise DeclarationError(
-            f"method={method!r} has no Jacobian of an adaptive learning rate",
+            f"method={method!r} has no Jacobian here: {why}",
             remedy='use "auto", "explicit", or one of scipy\'s: "Radau", "BDF", "LSODA"',
         )
     chosen = "DOP853" if method in ("auto", "explicit") else method
-    return {"method": chosen}, [(0.0, chosen, "the learning rate is adaptive" if method == "auto" else "asked for")]
+    return {"method": chosen}, [(0.0, chosen, why if method == "auto" else "asked for")]
