@@ -121,18 +121,6 @@ def reduced() -> None:
     print("    erf committee, 4 and 4      " + "  ".join(f"{u:.3f}" for u in us))
 
 
-def homogenized() -> None:
-    """Steps per second of the diffusion, which replaces d / pace steps of SGD by one."""
-    print("homogenized SGD, phase retrieval: steps per second of one run")
-    model = hd.zoo.phase_retrieval()
-    for d in (1000, 10_000):
-        options = {"theory": hd.derive(model), "horizon": 10.0}
-        plan = methods.make("homogenized", model, problem(d), kernels.build(model), **options)
-        state, rng, rates = plan.begin(), np.random.Generator(np.random.SFC64(0)), np.empty((50, 0))
-        seconds = best(lambda state=state, rng=rng, rates=rates: state.advance(rng, np.full(50, 0.05), rates)) / 50
-        print(f"    d = {d:<23} {1 / seconds:.0f} ({plan.pace} steps per unit of time, SGD takes {d})")
-
-
 def peak(code: str) -> tuple[float, float]:
     """Seconds of a simulation in a process of its own, and by how many MB the process grew over its size before."""
     text = (
@@ -185,7 +173,6 @@ def main() -> None:
     """Print everything."""
     direct()
     reduced()
-    homogenized()
     memory()
     print_homogenized()
     cores = len(os.sched_getaffinity(0))
