@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import tables
+from ..adaptive import LineSearch
 from ..errors import DeclarationError, SolveError
 from ..problem import Problem
 from ..schedule import LearningRate
 from ..stability.flow import Flow
 from .pieces import Pieces
-from .sensitivity import constant_risk, final_risk, greedy
+from .sensitivity import constant_risk, final_risk
 
 if TYPE_CHECKING:
     from ..derive import Derivation
@@ -155,7 +156,7 @@ def optimal_schedule(
     if flow.run.lam.size > 2 * _MODES:
         flow = flow.compressed(_MODES)
     times = np.linspace(0.0, horizon, _GREEDY_POINTS)
-    greedy_risk, greedy_rates = _greedy(flow, horizon, times)
+    greedy_risk, greedy_rates = _greedy(theory, problem, times)
     constant, constant_value = _best_constant(flow, horizon, greedy_rates[0])
     starts = [np.full(pieces.count, constant), pieces.fitted(times, greedy_rates)]
     starts += [] if start is None else [_given(start, pieces.count)]
@@ -186,11 +187,13 @@ def _given(start: ArrayLike, count: int) -> Float:
     return rates
 
 
-def _greedy(flow: Flow, horizon: float, times: Float) -> tuple[float, Float]:
+def _greedy(theory: Derivation | SizedDerivation, problem: Problem, times: Float) -> tuple[float, Float]:
+    """Final risk and rates (T,) of exact line search; an infinite risk where it has no meaning or diverges."""
     try:
-        return greedy(flow, horizon, times)
-    except SolveError:
+        path = theory.solve(replace(problem, learning_rate=LineSearch()), t_eval=times)
+    except (SolveError, DeclarationError):
         return np.inf, np.zeros(times.size)
+    return float(path.risk[-1]), np.asarray(path.learning_rate.values, dtype=np.float64)
 
 
 def _best_constant(flow: Flow, horizon: float, unit: float) -> tuple[float, float]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .. import checks
-from ..cas import Expr, sp
+from ..cas import Expr
 from ..errors import DeclarationError
-from ..symbols import t as time
+from ..schedules import piecewise
 
 __all__ = ["Pieces"]
 
@@ -79,17 +79,5 @@ class Pieces:
 
     def expression(self, rates: Float) -> Expr:
         """gamma(t) in hd.t."""
-        edges, values = (list(map(_number, array)) for array in (self.edges, rates))
-        if self.kind == "constant":
-            formulas = values
-        else:
-            formulas = [
-                values[k] + (values[k + 1] - values[k]) * (time - edges[k]) / (edges[k + 1] - edges[k])
-                for k in range(len(edges) - 1)
-            ]
-        branches = [(formula, time < end) for formula, end in zip(formulas[:-1], edges[1:-1], strict=True)]
-        return sp.Piecewise(*branches, (formulas[-1], True))
-
-
-def _number(value: float) -> Expr:
-    return sp.Float(repr(float(value)), 17)
+        linear = self.kind == "linear"
+        return piecewise((self.edges if linear else self.edges[:-1]).tolist(), rates.tolist(), linear=linear)

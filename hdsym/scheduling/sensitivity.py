@@ -10,16 +10,14 @@ J the exact Jacobian of the mode equations. They are integrated together with y,
 from __future__ import annotations
 
 from collections.abc import Callable
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import SolveError
 from ..stability.flow import Flow
 from .pieces import Pieces
 
-__all__ = ["constant_risk", "final_risk", "greedy"]
+__all__ = ["constant_risk", "final_risk"]
 
 Float = NDArray[np.float64]
 
@@ -56,35 +54,6 @@ def constant_risk(flow: Flow, horizon: float, gamma: float) -> float:
     right = flow.right_hand_side(gamma)
     end = _advance(right, 0.0, horizon, flow.start, flow.start.size)
     return np.inf if end is None else flow.risk(end)
-
-
-def greedy(flow: Flow, horizon: float, times: Float) -> tuple[float, Float]:
-    """Final risk and rates (T,) of the rule that lets the risk fall fastest at each moment: exact line search.
-
-    R' = -gamma a_1 + gamma^2 a_2 is smallest at a_1 / (2 a_2) (Collins-Woodfin et al., arXiv:2405.19585).
-
-    Raises
-    ------
-    SolveError
-        If it diverges.
-    """
-
-    def rate(y: Float, first: Float, second: Float) -> float:
-        a1, a2 = flow.risk_slope(y, np.stack([-first, second]))
-        return max(0.0, float(a1) / (2.0 * float(a2))) if a2 > 0 else 0.0
-
-    def right(_: float, y: Float) -> Float:
-        first, second = flow.rates(y)
-        gamma = rate(y, first, second)
-        return gamma * first + gamma**2 * second
-
-    states = [flow.start]
-    for begin, end in pairwise(times.tolist()):
-        found = _advance(right, begin, end, states[-1], flow.start.size)
-        if found is None:
-            raise SolveError("the greedy rule diverges", t=begin, remedy="give a shorter horizon")
-        states.append(found)
-    return flow.risk(states[-1]), np.array([rate(y, *flow.rates(y)) for y in states])
 
 
 def _advance(right: Callable[[float, Float], Float], begin: float, end: float, state: Float, size: int) -> Float | None:

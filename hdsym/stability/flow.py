@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..adaptive import AdaptiveRate
 from ..compression import _time_scale
 from ..errors import DeclarationError
 from ..floor import best_scalars, quadratic
@@ -52,12 +53,17 @@ class Flow:
     ----------
     mean:
         tr K / d.
+    gamma:
+        The problem's learning rate at t = 0; ``None`` if it is adaptive.
     trace:
         (tr K / d) / batch size, the factor of tr I in the growth of the distance.
     """
 
     def __init__(self, theory: Derivation | SizedDerivation, problem: Problem, modes: Modes | None = None) -> None:
         check_free(theory.model, "the stability of projected SGD")
+        adaptive = isinstance(problem.learning_rate, AdaptiveRate)
+        self.gamma = None if adaptive else float(problem.learning_rate(0.0))
+        problem = replace(problem, learning_rate=1.0) if adaptive else problem
         self.theory, self.problem = theory, problem
         self.run = _run(theory, problem, modes=modes)
         self.model = self.run.model
@@ -69,14 +75,13 @@ class Flow:
     @cached_property
     def ratios(self) -> Float:
         """Rates of the trained scalars divided by the learning rate, at t = 0; shape (r,)."""
-        own = float(self.problem.learning_rate(0.0))
         rates = np.array([float(rate(0.0)) for rate in self.run._trained_rates])
-        if rates.size and own == 0:
+        if rates.size and not self.gamma:
             raise DeclarationError(
-                "the learning rate is zero at t = 0, so those of trained scalars have no ratio to it",
-                remedy="give a positive learning rate",
+                "the learning rate is adaptive, or zero at t = 0, so those of trained scalars have no ratio to it",
+                remedy="give a positive number, or a schedule in hd.t that starts with one",
             )
-        return rates / own if rates.size else rates
+        return rates / self.gamma if self.gamma else rates
 
     def right_hand_side(self, gamma: float) -> Callable[[float, Float], Float]:
         """F(., gamma) as a function of time, which plays no role, and the packed state."""

@@ -101,15 +101,14 @@ def _lost(crossing: Crossing) -> str:
 
 def safe_row(flow: Flow, safe: Guarantee) -> Row:
     """The guarantee over a region."""
-    gamma = float(flow.problem.learning_rate(0.0))
     notes = [
         f"worst overlaps B = {np.round(safe.worst, 4).tolist()}, found by global optimisation: numerical, not proved"
     ]
     if safe.gamma > 0:
         best = safe.gamma / 2
+        own = "" if flow.gamma is None else f"{safe.contraction(flow.gamma):.4g} at the problem's rate {flow.gamma:g}, "
         notes.append(
-            f"||X - X*||^2 falls at least like exp(-c t): c = {safe.contraction(gamma):.4g} at the problem's rate "
-            f"{gamma:g}, at best {safe.contraction(best):.4g} at {best:.4g}"
+            f"||X - X*||^2 falls at least like exp(-c t): c = {own}at best {safe.contraction(best):.4g} at {best:.4g}"
         )
     else:
         notes.append("somewhere in the region no rate makes the distance fall: choose a smaller radius")

@@ -75,7 +75,7 @@ def rows(flow: Flow) -> tuple[Row, ...]:
     found = recognise(flow)
     if found is None:
         return ()
-    risk, gamma = flow.risk(flow.start), float(flow.problem.learning_rate(0.0))
+    risk, gamma = flow.risk(flow.start), flow.gamma
     plain = found.weight == 1 and flow.problem.batch_size == 1
     general = () if plain else ("c is the weight of the loss, tr K is divided by the batch size",)
     made = [
@@ -100,7 +100,12 @@ def rows(flow: Flow) -> tuple[Row, ...]:
             _REFERENCES,
         ),
     ]
-    if found.noise > 0 and 0 < gamma < found.threshold and flow.problem.learning_rate.kind == "constant":
+    if (
+        gamma is not None
+        and found.noise > 0
+        and 0 < gamma < found.threshold
+        and flow.problem.learning_rate.kind == "constant"
+    ):
         made.append(
             Row(
                 "least squares",

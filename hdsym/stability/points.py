@@ -177,16 +177,14 @@ def fixed_points(
         If the covariance has several eigenvalues: modes then have fixed points of their own.
     """
     flow = Flow(theory, problem)
-    gamma = float(problem.learning_rate(0.0))
+    gamma = flow.gamma
     if flow.run.lam.size != 1:
         raise DeclarationError(
             f"the spectrum {problem.spectrum.label} has {flow.run.lam.size} eigenvalues",
             remedy="fixed points are searched for one: give hd.spectrum.identity()",
         )
-    if gamma <= 0:
-        raise DeclarationError(
-            "the learning rate is zero at t = 0", remedy="give a positive one: nothing moves without"
-        )
+    if not gamma:
+        raise DeclarationError("the learning rate is adaptive, or zero at t = 0", remedy="give a positive number")
     states, count = search(flow, gamma, starts, rng)
     found = sorted((_point(flow, y, gamma) for y in states), key=lambda point: (round(point.risk, 9), -point.rate))
     return FixedPoints(_named(flow, _grouped(found)), gamma, flow.model.name, count)

@@ -11,7 +11,7 @@ from scipy.linalg import expm
 
 import hdsym as hd
 from hdsym.scheduling.pieces import Pieces
-from hdsym.scheduling.sensitivity import final_risk, greedy
+from hdsym.scheduling.sensitivity import final_risk
 from hdsym.stability.flow import Flow
 
 OMEGA = 0.4
@@ -68,8 +68,7 @@ def test_it_beats_the_best_constant_rate_and_the_greedy_rule() -> None:
 
 def test_the_greedy_rule_is_exact_line_search() -> None:
     """gamma = a_1 / (2 a_2), a_1 = sum_j lam_j^2 d_j and a_2 = (tr K^2 / d) R, d_j the modes of x - s."""
-    flow = Flow(LEAST, posed())
-    _, rates = greedy(flow, 2.0, np.linspace(0, 2, 5))
+    rates = hd.optimal_schedule(LEAST, posed(learning_rate=hd.Polyak()), t=1, knots=1).greedy_rates
     d = 2.0 * RHO
     R = 0.5 * LAM @ d + OMEGA**2 / 2
     assert rates[0] == pytest.approx((LAM**2 @ d) / (2 * (RHO @ LAM**2) * R), rel=1e-9)

@@ -193,6 +193,18 @@ def test_trained_scalars_have_a_linear_threshold_and_no_guarantee() -> None:
         _ = table.guaranteed
 
 
+def test_adaptive_rates_are_followed_along_the_solution() -> None:
+    """The Polyak step is half of the descent threshold, at every time."""
+    problem = posed(learning_rate=hd.Polyak(), start=hd.start.random(norm=1.0, cosine=0.9, rng=0))
+    table = PHASE.stability(problem, t=2.0)
+    path = PHASE.solve(problem, t=2.0)
+    assert table.along.values / 2 == pytest.approx(path.learning_rate.values, rel=1e-6)
+    assert table.linear == pytest.approx(1 / 3, rel=1e-9)
+    assert "at best" in repr(table)
+    with pytest.raises(hd.HdsymError, match="adaptive"):
+        PHASE.fixed_points(problem)
+
+
 def test_what_has_no_meaning_is_refused_and_said() -> None:
     theory = hd.derive(hd.zoo.committee("erf"))
     problem = posed(start=hd.start.random(norm=0.5, cosine=0.5, rng=0, n_student=2, n_teacher=1))
