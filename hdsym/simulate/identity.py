@@ -88,7 +88,8 @@ def _written(model: Model) -> str:
     statistics = dict(model.declared_statistics)
     symbols = (model.students, model.teachers, model.parameters, model.trained)
     code = sources(model.loss, *statistics.values())
-    return "\n".join(str(part) for part in (model.loss, model.link, model.noise, statistics, symbols, code))
+    parts = (model.loss, model.link, model.noise, model.constraint, statistics, symbols, code)
+    return "\n".join(str(part) for part in parts)
 
 
 def _digest(text: str) -> str:
