@@ -58,6 +58,9 @@ def context(program: Program) -> dict[str, Any]:
         "rhs_lines": _rhs_lines(program, calls),
         "slopes": program.slopes is not None,
         "sphere": program.sphere,
+        "sized": False,
+        "trained": False,
+        "passed_with_states": calls.removeprefix(", "),
     }
 
 

@@ -40,8 +40,8 @@ TARGETS: dict[str, Target] = {
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
 
-def render(program: Program | SizedProgram, target: str = "numpy") -> str:
-    """The text of a stand-alone solver module.
+def render(program: Program | SizedProgram, target: str = "numpy", *, adaptive: bool = False) -> str:
+    """The text of a stand-alone solver module; with `adaptive`, for learning rates that depend on the solution too.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def render(program: Program | SizedProgram, target: str = "numpy") -> str:
     chosen = TARGETS[target]
     sized = isinstance(program, SizedProgram)
     template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
-    text: str = _environment(chosen.folder).get_template(template).render(context(program))
+    text: str = _environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)
     return chosen.layout(text.rstrip() + "\n")
 
 

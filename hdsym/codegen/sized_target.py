@@ -38,6 +38,7 @@ def context(program: SizedProgram) -> dict[str, Any]:
         "n_trained": str(program.n_trained),
         "trained": bool(program.trained),
         "sphere": program.sphere,
+        "sized": True,
         "risk_before": [*_preamble(program), *risk[0]],
         "risk_lines": risk[1],
         "drift_before": [*_preamble(program), *drift[0]],

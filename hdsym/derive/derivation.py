@@ -177,10 +177,13 @@ class Derivation(Solving):
             )
         return result
 
-    def export(self, path: str | Path, target: str | None = None, *, jacobian: bool = False) -> Path:
+    def export(
+        self, path: str | Path, target: str | None = None, *, jacobian: bool = False, adaptive: bool = False
+    ) -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path.
 
-        With `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy.
+        With `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy; with
+        `adaptive` it has ``solve_adaptive``, for learning rates that depend on the solution.
 
         Raises
         ------
@@ -192,7 +195,7 @@ class Derivation(Solving):
         if jacobian:
             check_free(self.model, "the exact Jacobian")
         program = lower(self.model, self.formulas, slopes(self.formulas)) if jacobian else self.program
-        source = render(program, self.target if target is None else target)
+        source = render(program, self.target if target is None else target, adaptive=adaptive)
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")
         return destination

@@ -237,17 +237,18 @@ class SizedDerivation(Solving):
             )
         return result
 
-    def export(self, path: str | Path, target: str | None = None) -> Path:
+    def export(self, path: str | Path, target: str | None = None, *, adaptive: bool = False) -> Path:
         """Write the solver as a module that stands alone and return its path.
 
-        It needs numpy and scipy, and numba for ``target="numba"``; by default it is written for :attr:`target`.
+        It needs numpy and scipy, and numba for ``target="numba"``; by default it is written for :attr:`target`. With
+        `adaptive` it has ``solve_adaptive`` too, for learning rates that depend on the solution.
 
         Raises
         ------
         CodegenError
             As in :meth:`with_target`.
         """
-        source = self.source if target in (None, self.target) else render(self.program, str(target))
+        source = render(self.program, self.target if target is None else target, adaptive=adaptive)
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")
         return destination
