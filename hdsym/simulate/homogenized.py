@@ -17,6 +17,7 @@ SIAM J. Numer. Anal. 34 (1997).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -31,10 +32,12 @@ from ..model import Model
 from ..modulecache import load_source
 from ..problem import Problem
 from .diffusion import Drift
+from .following import Following
 from .grouping import grouped
 from .kernels import template
 from .levels import Groups, Levels, split
 from .methods import Observation, Plan, Settings
+from .rules import Seen, measured_of, seen_levels
 from .run import BOUND
 
 __all__ = ["SCHEMES", "Homogenized", "plan"]
@@ -74,7 +77,15 @@ class Homogenized:
     Trained scalars follow their equation theta' = -gamma_theta T; their own noise is left out.
     """
 
-    def __init__(self, drift: Drift, levels: Levels, theta: Float, equation: Equation, forms: Forms) -> None:
+    def __init__(
+        self,
+        drift: Drift,
+        levels: Levels,
+        theta: Float,
+        equation: Equation,
+        forms: Forms,
+        following: tuple[Problem, Callable[[Float, Float], Any] | None],
+    ) -> None:
         self.drift, self.levels, self.equation, self.module = drift, levels, equation, _kernels()
         self.forms = forms
         self.X, self.S, self.lam = _columns(levels)
@@ -84,6 +95,12 @@ class Homogenized:
         self.B = levels.overlaps(levels.X, levels.grams(levels.A))[0]
         self.now = self._evaluate(self.theta)
         self.fisher = None if self.now is None else self.now[1]
+        problem, risk = following
+        self.follows: Following | None = None
+        if risk is not None:
+            rate = problem.learning_rate
+            measured = measured_of(problem, rate, risk, lambda B, theta: self.now or drift(B, theta))
+            self.follows = Following(rate, measured, equation.tau, euler=equation.euler)
 
     def advance(self, rng: np.random.Generator, gamma: Float, rates: Float) -> int:
         if self.now is not None and not gamma.size:
@@ -93,15 +110,25 @@ class Homogenized:
                 count = min(len(self.Z), gamma.size - first)
                 self._draw(rng, self.Z[:count])
                 for k in range(count):
-                    if not self._step(self.Z[k], float(gamma[first + k]), rates[first + k]):
+                    rate, own = float(gamma[first + k]), rates[first + k]
+                    if self.follows is not None:
+                        rate = self.follows.step(rate, self._seen())
+                        own = np.where(np.isnan(own), rate, own)
+                    if not (np.isfinite(rate) and self._step(self.Z[k], rate, own)):
                         return first + k
         return -1
 
+    def _split(self) -> tuple[Float, Float]:
+        """Weights in single coordinates, and triangular factors of the groups."""
+        l, E, m = len(self.X), self.levels.eigenvalues.size, self.levels.shared.size
+        return self.X[:, :E], self.X[:, E:].T.reshape(m, 2 * l, l)
+
+    def _seen(self) -> Seen:
+        return seen_levels(self.levels, *self._split(), self.theta)
+
     def observe(self) -> Observation:
-        levels, l = self.levels, len(self.X)
-        E, m = levels.eigenvalues.size, levels.shared.size
-        factors = self.X[:, E:].T.reshape(m, 2 * l, l)
-        X, grams = self.X[:, :E], levels.grams(factors)
+        levels, (X, factors) = self.levels, self._split()
+        grams = levels.grams(factors)
         forms = self.forms(lambda q: levels.weighted(X, grams, q), ())
         return Observation(*levels.overlaps(X, grams), self.theta.copy(), forms)
 
@@ -193,11 +220,6 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
         raise SimulationError(
             'method="homogenized" has no constraint="sphere"', remedy='use "direct" or "reduced", which project SGD'
         )
-    if settings.rule is not None:
-        raise SimulationError(
-            f'method="homogenized" follows schedules in t, not {problem.learning_rate.describe()}',
-            remedy='use "direct" or "reduced", or path.learning_rate of the theory as a function of t',
-        )
     scheme = SCHEMES[0] if asked.scheme is None else asked.scheme
     if scheme not in SCHEMES:
         raise SimulationError(f"scheme is {scheme!r}", remedy=f"it is one of: {', '.join(SCHEMES)}")
@@ -219,7 +241,8 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
     noise = 1.0 / (float(problem.spectrum.dimension()) * settings.batch)
     equation = Equation(settings.delta, noise, 1.0 / pace, scheme == "euler")
     work = max(_WORK, 3 * levels.X.size)
-    begin = partial(Homogenized, drift, levels, settings.trained, equation, settings.forms)
+    risk = None if settings.rule is None else settings.rule.risk
+    begin = partial(Homogenized, drift, levels, settings.trained, equation, settings.forms, (problem, risk))
     return Plan(begin, work, {**attrs, "scheme": scheme, "steps_per_time": pace}, pace)
 
 
@@ -229,12 +252,22 @@ def _pace(scheme: str, problem: Problem, groups: Groups, B: Float, found: tuple[
     l, lam, counts = H.shape[1], groups.eigenvalues, groups.multiplicities
     square = float(counts @ lam**2)
     typical = lam.max() if scheme == "euler" else square / float(counts @ lam)
-    gamma = float(np.max(problem.learning_rate(np.linspace(0.0, settings.diffusion.horizon, 201))))
+    gamma = _largest_rate(problem, groups, found, settings)
     fall = gamma * (2.0 * typical * float(np.max(np.abs(np.linalg.eigvalsh(H[:l])))) + problem.delta)
     heat = (
         gamma**2 * square / float(counts.sum()) / settings.batch * float(np.trace(fisher)) / float(np.trace(B) or 1.0)
     )
     return int(np.ceil(max(_PER_TIME[scheme] * (fall + heat), _STEPS / settings.diffusion.horizon)))
+
+
+def _largest_rate(problem: Problem, groups: Groups, found: tuple[Float, ...], settings: Settings) -> float:
+    """Of a schedule up to the horizon; an adaptive rate is taken as it is at the start."""
+    rate = problem.learning_rate
+    if settings.rule is None:
+        return float(np.max(rate(np.linspace(0.0, settings.diffusion.horizon, 201))))
+    measured = measured_of(problem, rate, settings.rule.risk, lambda B, theta: found)
+    B, gram, squares = (np.einsum("m,mij->ij", groups.eigenvalues**k, groups.grams) for k in (1, 0, 2))
+    return float(rate.evaluate(0.0, measured(B, gram, lambda: squares, settings.trained), rate.start)[0])
 
 
 @cache

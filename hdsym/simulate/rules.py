@@ -29,7 +29,18 @@ if TYPE_CHECKING:
     from .kernels import Kernels
     from .levels import Levels
 
-__all__ = ["Rule", "begin", "code_of", "quantities_of", "renew", "rule_of", "seen_levels", "seen_rows", "weighted"]
+__all__ = [
+    "Rule",
+    "begin",
+    "code_of",
+    "measured_of",
+    "quantities_of",
+    "renew",
+    "rule_of",
+    "seen_levels",
+    "seen_rows",
+    "weighted",
+]
 
 Float = NDArray[np.float64]
 Seen = tuple[Float, Float, Callable[[], Float], Float]
@@ -66,18 +77,15 @@ class Rule:
         Names of the quantities of the solution that it asks for.
     measured:
         Evaluates them; ``None`` if it asks for none.
+    risk:
+        The risk as a function of overlaps and trained scalars.
     """
 
     start: Float
     constants: Float
     asked: tuple[str, ...]
     measured: Measured | None
-
-    @classmethod
-    def of(cls, rate: AdaptiveRate, measured: Measured | None) -> Rule:
-        """The rule of a rate."""
-        names = tuple(quantities.NAMES[symbol] for symbol in quantities_of(rate))
-        return cls(rate.start, np.array(list(rate.parameters.values())), names, measured if names else None)
+    risk: Callable[[Float, Float], Any]
 
 
 def begin(rule: Rule | None) -> tuple[Float, ...]:
@@ -125,15 +133,23 @@ def rule_of(model: Model, problem: Problem, theory: Theory | None, risk: Callabl
     if not isinstance(rate, AdaptiveRate):
         return None
     rate.check(model)
-    if not quantities_of(rate):
-        return Rule.of(rate, None)
-    if theory is None:
-        asked = ", ".join(symbol.name for symbol in quantities_of(rate))
+    asked = tuple(quantities.NAMES[symbol] for symbol in quantities_of(rate))
+    if asked and theory is None:
         raise SimulationError(
-            f"the learning rate {rate.describe()} depends on the solution, by {asked}",
+            f"the learning rate {rate.describe()} depends on the solution, by {', '.join(asked)}",
             remedy="call hd.simulate(hd.derive(model), problem, ...)",
         )
+    measured = measured_of(problem, rate, risk, theory.drift(problem)) if asked and theory is not None else None
+    return Rule(rate.start, np.array(list(rate.parameters.values())), asked, measured, risk)
+
+
+def measured_of(
+    problem: Problem,
+    rate: AdaptiveRate,
+    risk: Callable[[Float, Float], Any],
+    drift: Callable[[Float, Float], tuple[Float, ...]],
+) -> Measured:
+    """What evaluates the quantities of a rate on a problem of finite dimension."""
     lam, counts = np.asarray(problem.spectrum.levels), np.asarray(problem.spectrum.multiplicities)
     traces = float(counts @ lam / counts.sum()), float(counts @ lam**2 / counts.sum())
-    batch = float(problem.batch_size)
-    return Rule.of(rate, Measured(rate.needs, traces, problem.delta, batch, risk, theory.drift(problem)))
+    return Measured(rate.needs, traces, problem.delta, float(problem.batch_size), risk, drift)

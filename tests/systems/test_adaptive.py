@@ -114,3 +114,25 @@ def test_adagrad_norm_step_by_step() -> None:
         gradient = a * (a @ (weights - target))
         square += gradient @ gradient / d**2
         weights -= eta / np.sqrt(square) / d * gradient
+
+
+@pytest.mark.parametrize("rule", ["RMSprop-Norm", "line search"])
+def test_homogenized_sgd_follows_the_odes_at_the_order_of_its_scheme(rule: str) -> None:
+    """At d = 10^12, where noise is nothing: the error of the risk against steps of length 1/16, 1/32 and 1/64."""
+    problem = hd.Problem(
+        spectrum=hd.spectrum.two_level(0.6, 1.6, share=0.6, d=10**12),
+        start=hd.start.overlaps(Q=[[0.64]], M=[[0.3]], T=[[1.0]]),
+        learning_rate=RULES[rule],
+        delta=0.1,
+        horizon=3.0,
+    )
+    made, steps = theory("phase retrieval"), (16, 32, 64)
+    for scheme, order in (("exponential", 2.0), ("euler", 1.0)):
+        errors = []
+        for pace in steps:
+            options = {"method": "homogenized", "scheme": scheme, "steps_per_time": pace}
+            runs = hd.simulate(made, problem, runs=1, rng=0, t_eval=[0.0, 1.0, 2.0, 3.0], **options)
+            path = made.solve(problem, t_eval=runs.time.values, rtol=1e-10, atol=1e-12)
+            errors.append(float(np.abs(runs.risk.values[0] / path.risk.values - 1.0).max()))
+        assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(-order, abs=0.15)
+    assert hd.simulate(made, problem, runs=1, rng=0, method="homogenized").attrs["steps_per_time"] >= 34
