@@ -106,7 +106,7 @@ def simulate(
     scheme:
         For "homogenized": "exponential" (default), exact for constant gradient and Fisher matrices, with an error of
         O(tau^2 + tau / d) in steps of length tau, or "euler" (Euler and Maruyama), O(tau); see
-        :mod:`hdsym.simulate.homogenized`.
+        :mod:`hdsym.simulate.homogenized`. Projected to spheres both are of first order.
     steps_per_time:
         For "homogenized": 1 / tau. By default short enough for the pace at the start; where a run becomes faster later,
         give more, and see whether results change.

@@ -85,6 +85,8 @@ class Homogenized:
         equation: Equation,
         forms: Forms,
         following: tuple[Problem, Callable[[Float, Float], Any] | None],
+        *,
+        sphere: bool = False,
     ) -> None:
         self.drift, self.levels, self.equation, self.module = drift, levels, equation, _kernels()
         self.forms = forms
@@ -93,6 +95,7 @@ class Homogenized:
         self.moved, self.work = np.empty_like(self.X), np.empty((2 * len(self.X), len(self.X)))
         self.Z = np.empty((int(np.clip(_TOGETHER // self.X.size, 1, 64)), *self.X.shape))
         self.B = levels.overlaps(levels.X, levels.grams(levels.A))[0]
+        self.lengths = np.sqrt(np.einsum("jk,jk->j", self.X, self.X)) if sphere else None
         self.now = self._evaluate(self.theta)
         self.fisher = None if self.now is None else self.now[1]
         problem, risk = following
@@ -148,7 +151,19 @@ class Homogenized:
             self.fisher = fisher
         self._fold()
         self.X, self.moved, self.theta = self.moved, self.X, theta
+        if self.lengths is not None:
+            self._project(self.lengths)
         return True
+
+    def _project(self, lengths: Float) -> None:
+        """Give every direction its length back, and find H, I and T anew; this leaves the schemes of first order."""
+        now = np.sqrt(np.einsum("jk,jk->j", self.X, self.X))
+        scale = np.divide(lengths, now, out=np.ones_like(now), where=now > 0.0)
+        self.X *= scale[:, None]
+        l = len(scale)
+        self.B[:l] *= scale[:, None]
+        self.B[:, :l] *= scale
+        self.now = self._evaluate(self.theta)
 
     def _compile(self, rng: np.random.Generator, H: Float, fisher: Float) -> None:
         """Call every kernel once; nothing moves."""
@@ -216,10 +231,6 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
             'method="homogenized" needs the theory of the model',
             remedy="call hd.simulate(hd.derive(model), problem, ...)",
         )
-    if model.constraint is not None:
-        raise SimulationError(
-            'method="homogenized" has no constraint="sphere"', remedy='use "direct" or "reduced", which project SGD'
-        )
     scheme = SCHEMES[0] if asked.scheme is None else asked.scheme
     if scheme not in SCHEMES:
         raise SimulationError(f"scheme is {scheme!r}", remedy=f"it is one of: {', '.join(SCHEMES)}")
@@ -242,7 +253,8 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
     equation = Equation(settings.delta, noise, 1.0 / pace, scheme == "euler")
     work = max(_WORK, 3 * levels.X.size)
     risk = None if settings.rule is None else settings.rule.risk
-    begin = partial(Homogenized, drift, levels, settings.trained, equation, settings.forms, (problem, risk))
+    sphere, rest = model.constraint is not None, (settings.forms, (problem, risk))
+    begin = partial(Homogenized, drift, levels, settings.trained, equation, *rest, sphere=sphere)
     return Plan(begin, work, {**attrs, "scheme": scheme, "steps_per_time": pace}, pace)
 
 
