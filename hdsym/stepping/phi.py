@@ -19,28 +19,29 @@ __all__ = ["Phi"]
 Float = NDArray[np.float64]
 Complex = NDArray[np.complex128]
 
-_NODES = 24
-"""Nodes of the contour, half of them complex conjugates: the error is 3.89^-24 = 7e-15 for decaying modes."""
+_NODES, _SHIFT = 24, 3.0
+"""Nodes of the contour, half of them complex conjugates, and how far it is moved to the right, for growing modes.
+
+The error is e^3 3.89^-24 for decaying modes, and grows with the rate; up to _GROWTH it is below 1e-10 of e^rate.
+"""
+_GROWTH = _SHIFT + 0.5
 
 
 def _contour() -> tuple[Complex, Complex]:
     """Nodes z and weights such that f(A) = 2 Re sum w f(z) (z - A)^-1 for f = e^z times a power of z.
 
-    L. N. Trefethen, J. A. C. Weideman, T. Schmelzer, BIT 46 (2006), z = N (0.5071 a cot(0.6407 a) - 0.6122 + 0.2645i a)
+    L. N. Trefethen, J. A. C. Weideman, T. Schmelzer, BIT 46 (2006): z = N (0.5071 a cot(0.6407 a) - 0.6122 + 0.2645i a)
     """
     a = np.pi * np.arange(1, _NODES, 2) / _NODES
     b = 0.6407 * a
     z = _NODES * (0.5071 * a / np.tan(b) - 0.6122 + 0.2645j * a)
     slope = _NODES * (0.5071 / np.tan(b) - 0.5071 * b / np.sin(b) ** 2 + 0.2645j)
-    return z, slope / (1j * _NODES)
+    return np.asarray(z + _SHIFT, dtype=np.complex128), slope / (1j * _NODES)
 
 
 _Z, _WEIGHTS = _contour()
 _KERNELS = 2.0 * _WEIGHTS * np.exp(_Z) * _Z ** -np.arange(5.0)[:, None]
 """Weights of phi_0, ..., phi_4."""
-
-_CROSSING = _NODES * (0.5071 / 0.6407 - 0.6122)
-"""Where the contour crosses the real axis: eigenvalues beyond are outside."""
 
 _TOGETHER = 2_000_000
 """Numbers in the solutions for one vector that are held at once."""
@@ -84,10 +85,17 @@ class Phi:
         found = factors.solve(vectors).reshape((count, _Z.size, vectors.size))
         values: Float = (_KERNELS[list(orders)] @ found).real.reshape((count, len(orders), *vectors.shape))
         values /= steps[:, None, None, None]
-        values[self._outside(factors, steps)] = np.nan
+        values[self._outside[first : first + count]] = np.nan
         return values
 
-    def _outside(self, factors: Factors, steps: Float) -> Any:
-        """Where an eigenvalue of hJ may be outside the contour: next to the real axis the determinant has turned."""
-        nearest = np.linalg.det(factors.small.reshape((steps.size, _Z.size, *factors.small.shape[1:]))[:, 0])
-        return (nearest.real <= 0.0) | (self.jacobian.growth * steps > 0.5 * _CROSSING)
+    @cached_property
+    def _outside(self) -> Any:
+        """Where a mode grows by more than the contour allows, for each of the steps.
+
+        The small matrix is 1 - C(z), singular where z is an eigenvalue of J, and C vanishes far out on the real axis:
+        an eigenvalue of C beyond one has met one of J farther out. Their product, the determinant, would not tell of
+        growing modes that come in pairs, as those of symmetric students do.
+        """
+        small = self.jacobian.factor(_GROWTH / self.steps).small
+        turned = np.min(np.linalg.eigvals(small).real, axis=-1, initial=np.inf) <= 0.0
+        return turned | (self.jacobian.growth * self.steps > _GROWTH)

@@ -109,6 +109,27 @@ def test_phi_says_where_a_growing_mode_is_not_enclosed() -> None:
     assert np.all(np.isnan(Phi(J, np.array([20.0 / growth]))(v, (1,))))
 
 
+def test_growing_modes_that_come_in_pairs() -> None:
+    """Three exchangeable students specialise along two equal eigenvalues, whose two signs cancel in a determinant."""
+    Q = 0.2 + 0.1 * np.eye(3)
+    start = hd.start.overlaps(Q=Q, M=np.full((3, 3), 0.25), T=np.eye(3))
+    problem = hd.Problem(hd.spectrum.identity(), start, 0.1, parameters={"v": 1.0, "a": 1.0})
+    run = run_of(hd.derive(hd.zoo.committee("erf")), problem)
+    state = run._start()
+    dense, J = run.dense_jacobian(0.0, state), run.linearise(0.0, state)
+    growth = np.sort(np.linalg.eigvals(dense).real)[::-1]
+    assert growth[0] > 0
+    assert growth[1] == pytest.approx(growth[0], rel=1e-5)
+    v = np.random.default_rng(0).standard_normal((3, 6))
+    v[:, :3] += v[:, :3].T
+    packed = run.layout.to_packed(v.reshape(-1))
+    for h in np.array([0.5, 2.0, 3.3]) / growth[0]:
+        found = run.layout.to_packed(Phi(J, np.array([h]))(v.reshape(1, -1), (0,))[0, 0, 0])
+        np.testing.assert_allclose(found, expm(h * dense) @ packed, atol=1e-8 * np.exp(h * growth[0]))
+    longer = Phi(J, np.array([3.7, 4.5, 7.0, 20.0, 60.0]) / growth[0])(v.reshape(1, -1), (0,))
+    assert np.isnan(longer).all()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_error_follows_the_tolerance(method: str) -> None:
     """Fitted slope of the error in rtol, for every integrator."""
