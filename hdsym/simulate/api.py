@@ -159,7 +159,7 @@ def simulate(
     average = risk.Averager(kernels.population, model, constants, threads)
     statistics = Statistics(model, parameters, problem.spectrum, threads)
     diffusion = Diffusion(theory, scheme, steps_per_time, times.last_time(problem.horizon, t, t_eval))
-    rule = rule_of(model, problem, theory, average)
+    rule = rule_of(model, problem, theory, risk.Population(kernels, model, constants))
     options = {"diffusion": diffusion, "replace": replace, "rule": rule}
     plan = methods.make(method, model, problem, kernels, statistics, group, **options)
     pace, offset = (d, 0.0) if plan.pace is None else (plan.pace, 0.5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -208,6 +208,8 @@ def make(
     recorded = ((), Forms((), ())) if declared is None else declared.recorded
     settings = Settings(problem.delta, problem.batch_size, parameters, trained, *recorded, group, **options)
     _check_meant(method, settings)
+    if method != "homogenized":  # runs must not carry a theory, which cannot be sent to other processes
+        settings = replace(settings, diffusion=Diffusion())
     return METHODS[method](model, problem, kernels, settings)
 
 

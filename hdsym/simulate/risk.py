@@ -13,6 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +26,10 @@ from ..model import Model
 from .declaration import draw_symbol, expected
 from .quasirandom import rule
 
-__all__ = ["Averager", "triangular_factor"]
+if TYPE_CHECKING:
+    from .kernels import Kernels
+
+__all__ = ["Averager", "Population", "triangular_factor"]
 
 Float = NDArray[np.float64]
 
@@ -130,3 +136,23 @@ def _noise_kind(model: Model, integrand: Expr) -> str:
     if law is None or law.chances or not expected(model, integrand).has(draw_symbol):
         return ""
     return "normal" if law.draw == "normal" else "uniform"
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The risk at one matrix of overlaps (n, n) and trained scalars, in a form that can be sent to another process."""
+
+    kernels: Kernels
+    model: Model
+    parameters: Float
+
+    def __call__(self, overlaps: Float, trained: Float) -> Float:
+        """h(B); not finite where the average is not."""
+        return self._average(overlaps, trained)
+
+    @cached_property
+    def _average(self) -> Averager:
+        return Averager(self.kernels.population, self.model, self.parameters, 1)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_average"}

@@ -136,3 +136,17 @@ def test_homogenized_sgd_follows_the_odes_at_the_order_of_its_scheme(rule: str) 
             errors.append(float(np.abs(runs.risk.values[0] / path.risk.values - 1.0).max()))
         assert np.polyfit(np.log(steps), np.log(errors), 1)[0] == pytest.approx(-order, abs=0.15)
     assert hd.simulate(made, problem, runs=1, rng=0, method="homogenized").attrs["steps_per_time"] >= 34
+
+
+def test_rules_that_ask_for_the_theory_run_in_other_processes() -> None:
+    problem = hd.Problem(
+        spectrum=hd.spectrum.identity(d=50),
+        start=hd.start.random(norm=1.0, cosine=0.4, rng=0),
+        learning_rate=hd.AdaptiveRate(hd.quantities.descent / hd.quantities.risk / 4),
+        parameters={"noise_std": 0.3},
+    )
+    here, there = (
+        hd.simulate(theory("least squares"), problem, runs=2, t=1.0, rng=0, record=2, executor=executor)
+        for executor in ("threads", "processes")
+    )
+    np.testing.assert_array_equal(there.overlaps.values, here.overlaps.values)
