@@ -178,7 +178,7 @@ def _separated(chance: _Chance, y: Float, s: Float) -> bool:
 def _check_share(chance: _Chance, y: Float, spread: float) -> None:
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
     mean = float(weights @ chance.p(spread * nodes) / weights.sum())
-    if abs(mean - y.mean()) > _OFF:
+    if abs(mean - y.mean()) > _OFF + 3.0 * np.sqrt(mean * (1.0 - mean) / len(y)):  # three errors of the share
         raise DeclarationError(
             f"{y.mean():.3g} of the labels are 1, the model's probability is {mean:.3g} on average",
             remedy="give the link an offset, as in hd.Bernoulli(hd.sigmoid(s + b)), or balance the classes",
