@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..cas import Expr, sp
-from .printer import ATOM, PRODUCT, NumpyPrinter
+from ..cas import sp
+from .printer import NumpyPrinter
 
 __all__ = ["NumbaPrinter"]
 
@@ -14,10 +14,11 @@ _VECTORS = frozenset({"_softplus", "_logsumexp", "_user", "_inverse_mills"})
 
 
 class NumbaPrinter(NumpyPrinter):
-    """Text of an expression for one set of numbers; what numba lacks is defined in templates/numba/scalars.j2."""
+    """Text of an expression for one set of numbers; what numba lacks is defined in templates/numba/sized_sums.j2."""
 
     TARGET: ClassVar[str] = "numba"
     REMEDY: ClassVar[str] = "use target='numpy', which prints every model"
+    LARGER: ClassVar[str] = "_larger"
     CALLS: ClassVar[dict[object, str]] = {
         sp.exp: "math.exp",
         sp.log: "math.log",
@@ -35,29 +36,9 @@ class NumbaPrinter(NumpyPrinter):
         sp.atan2: "_arctan2",
     }
 
-    def _clipped(self, expr: Expr) -> tuple[str, int]:
-        return f"_larger({self(expr.args[0])}, 0.0)", ATOM
-
-    def _floored(self, expr: Expr) -> tuple[str, int]:
-        return f"_larger({self(expr.args[0])}, {self(expr.args[1])})", ATOM
-
-    def _residual(self, expr: Expr) -> tuple[str, int]:
-        variance, taken = expr.args
-        return f"_larger({self(variance - taken)}, 1e-18 * {self._bracket(variance, PRODUCT + 1)})", ATOM
-
-    def _weighted(self, expr: Expr) -> tuple[str, int]:
-        weight, value = expr.args
-        shown = self(weight)
-        return f"(0.0 if {shown} == 0.0 else {shown} * {self._bracket(value, PRODUCT + 1)})", ATOM
-
-    def _bounded(self, expr: Expr) -> tuple[str, int]:
-        value, floor, *covariances = map(self, expr.args)
-        condition = " or ".join(f"({c})**2 <= {floor}" for c in covariances)
-        return f"(_larger({value}, {floor}) if {condition} else {value})", ATOM
-
-    def _offzero(self, expr: Expr) -> tuple[str, int]:
-        value = self(expr.args[0])
-        return f"(1e-150 if {value} == 0.0 else {value})", ATOM
+    @staticmethod
+    def _choice(condition: str, first: str, second: str) -> str:
+        return f"({first} if {condition} else {second})"
 
     METHODS: ClassVar[dict[type, str]] = {
         kind: method for kind, method in NumpyPrinter.METHODS.items() if method not in _VECTORS

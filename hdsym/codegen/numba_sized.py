@@ -10,14 +10,11 @@ from ..ir.sized import KernelFunction, SizedProgram
 from ..symbols import entry_name
 from . import sized_target
 from .layout import WIDTH, docstring
-from .numba_printer import NumbaPrinter
-from .sized_loops import Pattern, Sums
+from .sized_loops import Pattern, Sums, scalar
 from .sized_terms import has_integrals
 from .statements import brackets, line
 
 __all__ = ["context", "written_out"]
-
-_scalar = NumbaPrinter()
 
 
 def context(program: SizedProgram) -> dict[str, Any]:
@@ -74,7 +71,7 @@ def _kernel(kernel: KernelFunction, integrands: list[dict[str, str]]) -> dict[st
     function = kernel.function
     body = [text for statement in function.body for text in _statement(statement, kernel, integrands)]
     options = [*kernel.parameters, *["refine"] * has_integrals(kernel)]
-    value = _scalar(function.outputs[0].entries[0])
+    value = scalar(function.outputs[0].entries[0])
     return {
         "name": function.name,
         "arguments": ", ".join([*(symbol.name for symbol in function.inputs), *options]),
@@ -86,7 +83,7 @@ def _kernel(kernel: KernelFunction, integrands: list[dict[str, str]]) -> dict[st
 
 def _statement(statement: Statement, kernel: KernelFunction, integrands: list[dict[str, str]]) -> list[str]:
     if isinstance(statement, Assign):
-        return [line(statement.target.name, _scalar(statement.value))]
+        return [line(statement.target.name, scalar(statement.value))]
     if not isinstance(statement, LineIntegral):
         raise CodegenError(
             f"{kernel.function.name} = {sized_target.meaning(kernel)} is integrated over {statement.dimension} "
@@ -101,11 +98,11 @@ def _statement(statement: Statement, kernel: KernelFunction, integrands: list[di
             "of": kernel.function.name,
             "variable": variables[0],
             "arguments": ", ".join([*variables, *kernel.parameters]),
-            "value": _scalar(statement.integrand),
+            "value": scalar(statement.integrand),
         }
     )
-    target, values = statement.target.name, ["u[n]", *map(_scalar, statement.values), *kernel.parameters]
-    nearest = f"_nearest({brackets(map(_scalar, statement.gaps))})" if statement.gaps else "1.0"
+    target, values = statement.target.name, ["u[n]", *map(scalar, statement.values), *kernel.parameters]
+    nearest = f"_nearest({brackets(map(scalar, statement.gaps))})" if statement.gaps else "1.0"
     return [
         f"u, w = _unit_nodes({nearest}, refine)",
         f"{target} = 0.0",

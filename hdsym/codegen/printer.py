@@ -20,6 +20,7 @@ class NumpyPrinter:
 
     TARGET: ClassVar[str] = "numpy"
     REMEDY: ClassVar[str] = "use functions from hdsym.functions.KNOWN, or add the function to the printer"
+    LARGER: ClassVar[str] = "np.maximum"
     CALLS: ClassVar[dict[object, str]] = {
         sp.exp: "np.exp",
         sp.log: "np.log",
@@ -137,22 +138,22 @@ class NumpyPrinter:
         return f"np.sqrt(2.0 / np.pi) / special.erfcx(-({self(expr.args[0])}) / np.sqrt(2.0))", PRODUCT
 
     def _clipped(self, expr: Expr) -> tuple[str, int]:
-        return f"np.maximum({self(expr.args[0])}, 0.0)", ATOM
+        return f"{self.LARGER}({self(expr.args[0])}, 0.0)", ATOM
 
     def _weighted(self, expr: Expr) -> tuple[str, int]:
         weight, value = expr.args
         shown = self(weight)
-        return f"np.where({shown} == 0.0, 0.0, {shown} * {self._bracket(value, PRODUCT + 1)})", ATOM
+        return self._choice(f"{shown} == 0.0", "0.0", f"{shown} * {self._bracket(value, PRODUCT + 1)}"), ATOM
 
     def _bounded(self, expr: Expr) -> tuple[str, int]:
         value, floor, *covariances = map(self, expr.args)
         tests = [f"({c})**2 <= {floor}" for c in covariances]
         condition = tests[0] if len(tests) == 1 else " | ".join(f"({test})" for test in tests)
-        return f"np.where({condition}, np.maximum({value}, {floor}), {value})", ATOM
+        return self._choice(condition, f"{self.LARGER}({value}, {floor})", value), ATOM
 
     def _offzero(self, expr: Expr) -> tuple[str, int]:
         value = self(expr.args[0])
-        return f"np.where({value} == 0.0, 1e-150, {value})", ATOM
+        return self._choice(f"{value} == 0.0", "1e-150", value), ATOM
 
     def _difference(self, expr: Expr) -> tuple[str, int]:
         first, second = expr.args
@@ -160,10 +161,15 @@ class NumpyPrinter:
 
     def _residual(self, expr: Expr) -> tuple[str, int]:
         variance, taken = expr.args
-        return f"np.maximum({self(variance - taken)}, 1e-18 * {self._bracket(variance, PRODUCT + 1)})", ATOM
+        return f"{self.LARGER}({self(variance - taken)}, 1e-18 * {self._bracket(variance, PRODUCT + 1)})", ATOM
 
     def _floored(self, expr: Expr) -> tuple[str, int]:
-        return f"np.maximum({self(expr.args[0])}, {self(expr.args[1])})", ATOM
+        return f"{self.LARGER}({self(expr.args[0])}, {self(expr.args[1])})", ATOM
+
+    @staticmethod
+    def _choice(condition: str, first: str, second: str) -> str:
+        """`first` where the condition holds, else `second`."""
+        return f"np.where({condition}, {first}, {second})"
 
     METHODS: ClassVar[dict[type, str]] = {
         sp.Symbol: "_symbol",
