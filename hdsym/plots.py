@@ -130,7 +130,7 @@ def plot_verdict(verdict: Verdict, ax: Any = None) -> Any:
     handles = [h for axes in grid[:2, 0] for h in axes.get_legend_handles_labels()[0]]
     # below the axes, where there are no curves
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=3 if columns == 1 else 5, frameon=False, fontsize="small"
+        handles=handles, loc="outside lower center", ncols=3 if columns <= 2 else 5, frameon=False, fontsize="small"
     )
     figure.suptitle(_title(verdict), fontsize="medium")
     return figure

@@ -87,6 +87,17 @@ def test_the_legend_covers_no_curve() -> None:
     assert not any(legend.overlaps(axes.get_window_extent()) for axes in figure.axes)
 
 
+@pytest.mark.parametrize("statistics", [("risk",), ("risk", "norm"), ("risk", "norm", "cosine")])
+def test_the_legend_of_a_verdict_fits_into_the_figure(statistics: tuple[str, ...]) -> None:
+    risk = np.exp(-TIME)
+    figure = compare(trajectory(risk), ensemble(risk, runs=30), statistics=statistics).plot()
+    figure.canvas.draw()
+    legend, whole = figure.legends[0].get_window_extent(), figure.bbox
+    margin = 0.01 * whole.width  # text is a little wider at other resolutions
+    assert whole.x0 + margin <= legend.x0
+    assert legend.x1 <= whole.x1 - margin
+
+
 def test_bytes_are_reproducible() -> None:
     path = trajectory(np.exp(-TIME))
     assert figure_bytes(path.plot(), "svg") == figure_bytes(path.plot(), "svg")
