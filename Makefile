@@ -69,7 +69,7 @@ wheel: $(STAMP) ## build the wheel and the source distribution into dist/
 
 lock: $(STAMP) ## resolve requirements.lock anew
 	$(BIN)/uv pip compile --quiet --python-platform linux --python-version 3.11 --upgrade \
-	  --extra dev --extra data --extra notebook --no-header --no-annotate --no-emit-index-url \
+	  --extra dev --extra data --extra docs --extra jax --extra notebook --extra sweep --no-header --no-annotate --no-emit-index-url \
 	  --output-file requirements.lock pyproject.toml
 
 clean: ## remove what builds and runs left behind, except the environment
