@@ -14,7 +14,7 @@ from .errors import DeclarationError, SolveError
 from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
 from .ratestates import rate_states
-from .runstate import State, checked, storable
+from .runstate import Dense, State, checked, storable
 from .stepping.methods import check_method, integrator
 
 if TYPE_CHECKING:
@@ -260,19 +260,9 @@ class Run(Linearised):
             arrays["excess_risk"] = excess
         return arrays | self._statistics(overlaps, trained, forms)
 
-    def _dense(self, solution: Any) -> Callable[[Any], dict[str, NDArray[np.float64]]] | None:
-        """The solution at any times (k,), as :meth:`Trajectory.at` uses it."""
-        if solution.sol is None:
-            return None
-
-        def dense(times: Any) -> dict[str, NDArray[np.float64]]:
-            wanted = np.asarray(times, dtype=np.float64)
-            states = solution.sol(wanted).T
-            seen = self._observe(states)
-            arrays = self._arrays(seen, self.composition.forms(seen.weigh, wanted.shape))
-            return arrays | {"learning_rate": self.rates_along(wanted, states)}
-
-        return dense
+    def _dense(self, solution: Any) -> Dense | None:
+        """The solution at any time, as :meth:`Trajectory.at` uses it."""
+        return None if solution.sol is None else Dense(self, solution.sol)
 
     def _attributes(self, solution: Any, seen: Observed, forms: NDArray[np.float64]) -> dict[str, Any]:
         problem = self.problem

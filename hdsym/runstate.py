@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from .errors import SolveError
 
 if TYPE_CHECKING:
+    from .integration import Run
     from .results import Trajectory
     from .schedule import LearningRate
 
-__all__ = ["State", "checked", "constant_or_call", "storable"]
+__all__ = ["Dense", "State", "checked", "constant_or_call", "storable"]
 
 
 @dataclass(frozen=True)
@@ -67,3 +68,27 @@ def checked(trajectory: Trajectory, statistics: Sequence[str]) -> Trajectory:
                 remedy="the formula is singular at these overlaps",
             )
     return trajectory
+
+
+@dataclass(frozen=True)
+class Dense:
+    """A solution at any times (k,), with the run that it is of.
+
+    Attributes
+    ----------
+    run:
+        What was integrated.
+    states:
+        Packed states (entries, k) at times (k,).
+    """
+
+    run: Run
+    states: Callable[[Any], NDArray[np.float64]]
+
+    def __call__(self, times: Any) -> dict[str, NDArray[np.float64]]:
+        """Everything that a trajectory holds, at other times."""
+        run, wanted = self.run, np.asarray(times, dtype=np.float64)
+        states = self.states(wanted).T
+        seen = run._observe(states)
+        arrays = run._arrays(seen, run.composition.forms(seen.weigh, wanted.shape))
+        return arrays | {"learning_rate": run.rates_along(wanted, states)}

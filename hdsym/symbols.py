@@ -180,6 +180,13 @@ def slope_name(entry: str, pair: tuple[int, int]) -> str:
     return f"{entry}_{entry_name('B', *pair)}"
 
 
+def moment_name(along: tuple[int, ...], factors: tuple[int, ...]) -> str:
+    """``M2_12_11`` for E[d_1 d_2 (u_1 u_1)], u = grad_x f; indices from ten on are set off by further underscores."""
+    wide = max((*along, *factors)) > 9
+    groups = [("_" if wide else "").join(map(str, sorted(group))) for group in (along, factors) if group]
+    return "_".join([f"M{len(factors)}", *groups])
+
+
 def overlap(row: int, column: int) -> Symbol:
     """The entry B_ij = E[r_i r_j], one shared symbol for (i, j) and (j, i); rows count from one."""
     low, high = min(row, column), max(row, column)

@@ -57,6 +57,7 @@ def context(program: Program) -> dict[str, Any]:
         "constant_lines": _constant_lines(program),
         "rhs_lines": _rhs_lines(program, calls),
         "slopes": program.slopes is not None,
+        "noise": program.noise is not None,
         "sphere": program.sphere,
         "sized": False,
         "trained": False,
@@ -98,6 +99,8 @@ def _formula_lines(program: Program) -> list[str]:
     formulas = dict([*program.risk.formulas, *program.drift.formulas])
     if program.slopes is not None:
         formulas |= {f"d{name.replace('_B', '/dB')}": expr for name, expr in program.slopes.formulas}
+    if program.noise is not None:
+        formulas |= dict(program.noise.formulas)
     return wrapped(f"{left} = {expr}" for left, expr in formulas.items())
 
 

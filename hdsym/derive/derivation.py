@@ -23,6 +23,7 @@ from ..modelcheck import check_free
 from ..symbols import entry_name
 from . import display
 from .means import at_overlaps, mean_at, over_modes
+from .noise import noise_moments, symbolic_noise
 from .pipeline import Formulas, formulas
 from .slopes import slopes, symbolic_slopes
 from .solving import Solving
@@ -120,6 +121,25 @@ class Derivation(Solving):
         """A generated module that has the slopes and the exact Jacobian too; or ``None``, and why there is none."""
         found, why = symbolic_slopes(self.formulas)
         return (load_module(render(lower(self.model, self.formulas, found))) if found else None), why
+
+    @cached_property
+    def noise(self) -> dict[str, Expr]:
+        """Moments of u = grad_x f that error bars take: ``M2_12_11`` is E[d_1 d_2 (u_1 u_1)], ``M4_1111`` E[u_1^4].
+
+        Derived when first asked for; they are symmetric, and each entry stands once. See :mod:`hdsym.derive.noise`.
+
+        Raises
+        ------
+        ExpectationError
+            If one of them does not exist.
+        """
+        return {name: entry.expr for name, entry in noise_moments(self.model)}
+
+    @cached_property
+    def noise_module(self) -> tuple[ModuleType | None, str]:
+        """A generated module that has these moments too; or ``None``, and why averages over points serve instead."""
+        found, why = symbolic_noise(self.model)
+        return (load_module(render(lower(self.model, self.formulas, noise=found))) if found else None), why
 
     def parameter_values(self, parameters: Mapping[Any, float] | None = None) -> dict[str, float]:
         """Parameters as the generated module names them, defaults filled in. Raises ParameterError."""

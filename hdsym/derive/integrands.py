@@ -29,6 +29,10 @@ class Integrands:
         n x l: by Price's theorem Dh_ij = E[d_i d_j f] / 2, in the sense of distributions where f has kinks.
     fisher:
         l x l: sum_k p_k (d_i f_k)(d_j f_k); for sampled labels larger than the square of the mean gradient.
+    slopes:
+        u_a = d f / d x_a as SGD uses it, with the label and discrete noise still in it.
+    law:
+        Of the noise, if there is any.
     statistics:
         Key and integrand of every mean that declared statistics need.
     """
@@ -37,7 +41,13 @@ class Integrands:
     risk: Expr
     gradient: tuple[tuple[Expr, ...], ...]
     fisher: tuple[tuple[Expr, ...], ...]
+    slopes: tuple[Expr, ...]
+    law: NoiseLaw | None = None
     statistics: tuple[tuple[str, Expr], ...] = ()
+
+    def over_noise(self, integrand: Expr) -> Expr:
+        """An integrand without noise that is not Gaussian: its moments, or a function of a normal variable."""
+        return _over_noise(integrand, self.law)
 
 
 def preactivation_law(model: Model) -> Gaussian:
@@ -65,7 +75,7 @@ def integrands(model: Model) -> Integrands:
     preactivations = (*model.students, *model.teachers)
     mean_loss = model.average(model.loss)
     first = {x: reduce_signs(sp.diff(reduce_signs(mean_loss, gaussian), x), gaussian) for x in model.students}
-    slopes = [_pointwise(model.loss, x, gaussian) for x in model.students]
+    slopes = tuple(_pointwise(model.loss, x, gaussian) for x in model.students)
     return Integrands(
         gaussian,
         _over_noise(mean_loss, model.noise),
@@ -73,6 +83,8 @@ def integrands(model: Model) -> Integrands:
             tuple(_over_noise(sp.diff(first[x], r) / 2, model.noise) for x in model.students) for r in preactivations
         ),
         tuple(tuple(_over_noise(model.average(a * b), model.noise) for b in slopes) for a in slopes),
+        slopes,
+        model.noise,
         tuple((name, _over_noise(model.average(g), model.noise)) for name, g in model.means),
     )
 

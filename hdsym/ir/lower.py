@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterable, Sequence
-from itertools import islice
+from itertools import islice, product
 from typing import TYPE_CHECKING
 
 from ..cas import Expr, Symbol, free_symbols, sp
@@ -13,7 +13,7 @@ from ..expectation.integral import UnitIntegral
 from ..expectation.rules.quasi import quasi_integrals
 from ..labels import Bernoulli, RandomLabel
 from ..model import Model
-from ..symbols import entry_name, overlap_matrix, slope_name
+from ..symbols import entry_name, moment_name, overlap_matrix, slope_name
 from .nodes import (
     Assign,
     Function,
@@ -48,10 +48,16 @@ RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""
 
 
-def lower(model: Model, derived: Formulas, slopes: Sequence[tuple[str, Expectation]] = ()) -> Program:
+def lower(
+    model: Model,
+    derived: Formulas,
+    slopes: Sequence[tuple[str, Expectation]] = (),
+    noise: Sequence[tuple[str, Expectation]] = (),
+) -> Program:
     """The program of a derivation. Deterministic: the same derivation gives the same program in every session.
 
-    With `slopes`, the derivatives of the drift by name, it gives the exact Jacobian of its mode equations too.
+    With `slopes`, the derivatives of the drift by name, it gives the exact Jacobian of its mode equations too; with
+    `noise`, moments of the gradient by name, the covariance of a step.
     """
     size = model.n_student + model.n_teacher
     inputs = overlap_symbols(size)
@@ -90,7 +96,24 @@ def lower(model: Model, derived: Formulas, slopes: Sequence[tuple[str, Expectati
         _conditions(conditions, inputs, renamed),
         _slopes(derived, dict(slopes), inputs, renamed) if slopes else None,
         model.constraint == "sphere",
+        _noise(derived, dict(noise), inputs, renamed) if noise else None,
     )
+
+
+def _noise(
+    derived: Formulas, found: dict[str, Expectation], inputs: tuple[Symbol, ...], renamed: dict[Symbol, Symbol]
+) -> Function:
+    """The moments M2, M3 and M4 as one function, every entry of each row by row."""
+    n, l = len(derived.gradient), len(derived.fisher)
+    groups = []
+    for order in (2, 3, 4):
+        shape = (n,) * (4 - order) + (l,) * order
+        names = [
+            moment_name(tuple(i + 1 for i in index[: 4 - order]), tuple(i + 1 for i in index[4 - order :]))
+            for index in product(*map(range, shape))
+        ]
+        groups.append((f"M{order}", shape, [(name, found[name].expr) for name in names]))
+    return lower_function("noise", inputs, groups, renamed)
 
 
 def _slopes(

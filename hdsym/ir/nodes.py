@@ -228,11 +228,14 @@ class Program:
     conditions: Function | None
     slopes: Function | None = None
     sphere: bool = False
+    noise: Function | None = None
 
     @property
     def functions(self) -> tuple[Function, ...]:
-        """The functions of the overlaps: risk, drift, conditions of existence, and derivatives of the drift, if any."""
-        optional = (self.conditions, self.slopes)
+        """The functions of the overlaps: risk and drift, and if there are any conditions of existence, derivatives of
+        the drift, and moments of the gradient.
+        """
+        optional = (self.conditions, self.slopes, self.noise)
         return (self.risk, self.drift, *(function for function in optional if function is not None))
 
     @property

@@ -97,6 +97,9 @@ class SizedDerivation(Solving):
     slopes_module = None, "sums over units have no derived Jacobian"
     """Derivatives of H, I and T in the overlaps are taken as differences, a pair of right-hand sides for each."""
 
+    noise_module = None, "sums over units have no derived moments of the gradient's fourth order"
+    """Moments of the gradient are taken as averages over points, at the sizes of the problem."""
+
     @cached_property
     def trained_module(self) -> ModuleType:
         """A generated module with the derivatives in the trained scalars alone: fast, where only they are needed."""

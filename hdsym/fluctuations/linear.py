@@ -1,0 +1,114 @@
+"""A solution linearised: the Jacobian along it, and the covariance per step of the noise that single runs add."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .moments import Moments, StepCovariance
+from .points import PointMoments
+
+if TYPE_CHECKING:
+    from ..integration import Run
+
+__all__ = ["LinearNoise"]
+
+Float = NDArray[np.float64]
+
+_FEWEST, _MOST, _ACCURATE = 1 << 12, 1 << 16, 0.01
+"""Points for averages: as few as give the noise's standard deviations at the start to this relative error."""
+
+
+class LinearNoise:
+    """J(t) and C(t) along a solution, in packed states.
+
+    Parameters
+    ----------
+    run:
+        What was integrated.
+    states:
+        The solution: packed states (entries,) at a time.
+    """
+
+    def __init__(self, run: Run, states: Callable[[float], Float]) -> None:
+        self.run, self.states = run, states
+        self.size = run._start().size
+
+    def at(self, time: float) -> tuple[Float, Float]:
+        """J and C, (entries, entries) each: a fluctuation z of one run follows dz = J z dt + sqrt(C / d) dW."""
+        gather = self.run.layout.gather
+        C = self.step(time, self.states(time)).dense()
+        return self.jacobian(time), C[np.ix_(gather, gather)]
+
+    def jacobian(self, time: float) -> Float:
+        """J at a time, (entries, entries)."""
+        return self.run.dense_jacobian(time, self.states(time))
+
+    def step(self, time: float, y: Float) -> StepCovariance:
+        """The covariance of one step at a time and a packed state."""
+        run = self.run
+        grams, B, theta = run._point(y)
+        rates = np.array([float(rate(time)) for rate in run._trained_rates])
+        gamma, batch = float(run.problem.learning_rate(time)), float(run.problem.batch_size)
+        return StepCovariance(self.moments(B, theta), run.lam, run.rho, grams, gamma, rates, batch)
+
+    def moments(self, B: Float, theta: Float) -> Moments:
+        """Moments of the gradient at overlaps (n, n) and trained scalars (r,); not finite where formulas are not."""
+        if self._module is None:
+            return self._points(B, theta)
+        with np.errstate(all="ignore"):
+            gradient, fisher, _ = self.run.drift(B, theta)
+            return Moments.of_weights(gradient, fisher, *self._module.noise_moments(B, **self.run.parameters))
+
+    @cached_property
+    def source(self) -> str:
+        """How the moments are found: "formulas", or "averages over ... points" and why."""
+        why = self.run.theory.noise_module[1]
+        return f"averages over {self._points.count} points: {why}" if self._module is None else "formulas"
+
+    @cached_property
+    def error(self) -> float:
+        """Relative error of the standard deviations at the start that averages over points make; 0 for formulas."""
+        return self._accuracy[1] if self._module is None else 0.0
+
+    @cached_property
+    def _module(self) -> Any:
+        return self.run.theory.noise_module[0]
+
+    @property
+    def _points(self) -> PointMoments:
+        return self._accuracy[0]
+
+    @cached_property
+    def _accuracy(self) -> tuple[PointMoments, float]:
+        """Averages over as many points as are needed, and their error."""
+        values = self.run.model.parameter_values(self.run.problem.parameters)
+        count = _FEWEST
+        while True:
+            found = PointMoments(self.run.model, values, count)
+            error = self._difference(found, PointMoments(self.run.model, values, count, replica=1))
+            if error <= _ACCURATE or count >= _MOST:
+                return found, error
+            count *= 2
+
+    def _difference(self, one: PointMoments, other: PointMoments) -> float:
+        """Largest relative difference of the standard deviations of overlaps that two sets of points give."""
+        run = self.run
+        grams, B, theta = run._point(run._start())
+        rates = np.array([float(rate(0.0)) for rate in run._trained_rates])
+        gamma, batch = float(run.problem.learning_rate(0.0)), float(run.problem.batch_size)
+        m, l, n = run.lam.size, run.model.n_student, B.shape[0]
+        weights = np.zeros((l * n + theta.size, m * l * n + theta.size))
+        for k in range(l * n):
+            weights[k, k : m * l * n : l * n] = run.lam
+        weights[l * n :, m * l * n :] = np.eye(theta.size)
+        deviations = []
+        for moments in (one, other):
+            step = StepCovariance(moments(B, theta), run.lam, run.rho, grams, gamma, rates, batch)
+            deviations.append(np.sqrt(np.maximum(np.diag(step.between(weights, weights)), 0.0)))
+        scale = np.maximum(deviations[1], 1e-3 * float(np.max(deviations[1], initial=0.0)))
+        return float(np.max(np.abs(deviations[0] - deviations[1]) / np.where(scale > 0, scale, 1.0), initial=0.0))
