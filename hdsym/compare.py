@@ -31,6 +31,9 @@ the students, which runs may choose differently."""
 _SEED = 20_240_817
 """Fixed, so that the same curves get the same p-value in every session; the sign flips decide its third digit."""
 
+_SHOWN = 0.8
+"""Probability of the bands that figures show, of single runs by theory and of the simulated ones."""
+
 _FLOOR = 1e-6
 """Relative standard error below which runs coincide: the gap alone decides there."""
 
@@ -129,7 +132,7 @@ def compare(
             "t_eval=runs.time or dense_output=True"
         )
     return Verdict(
-        dataset=_dataset(found, columns),
+        dataset=_dataset(path, found, columns),
         p_value=outcome.p_value,
         level=level,
         bias=constant,
@@ -158,7 +161,7 @@ def _check_numbers(bias: Any, level: float) -> None:
         )
 
 
-def _dataset(found: Gaps, columns: dict[str, Float]) -> xr.Dataset:
+def _dataset(path: Trajectory, found: Gaps, columns: dict[str, Float]) -> xr.Dataset:
     import xarray as xr
 
     low, median, high = np.quantile(found.simulated, [0.1, 0.5, 0.9], axis=0)
@@ -169,4 +172,9 @@ def _dataset(found: Gaps, columns: dict[str, Float]) -> xr.Dataset:
         {"statistic": found.labels, "time": found.times, "curve_time": found.curve_times},
     )
     dataset["curve"] = (("statistic", "curve_time"), found.curve)
+    if all(f"{name}_std" in path.dataset for name in found.labels):
+        bands = np.array([path.band(_SHOWN, name).values for name in found.labels])  # (statistic, quantile, time)
+        for k, name in enumerate(("theory_q10", "theory_q90")):
+            values = [np.interp(found.curve_times, path.time.values, band[k]) for band in bands]
+            dataset[name] = (("statistic", "curve_time"), np.array(values))
     return dataset

@@ -20,7 +20,7 @@ from .quadratureerror import relative_change
 if TYPE_CHECKING:
     from .results import Trajectory
 
-__all__ = ["solve_modes"]
+__all__ = ["fewer", "solve_modes"]
 
 Float = NDArray[np.float64]
 
@@ -219,6 +219,15 @@ def _change(coarse: Trajectory, fine: Trajectory) -> float:
     names = ("risk", "overlaps", *statistics, *(name for name in ("gram", "trained") if name in fine.dataset))
     pairs = ((coarse.dataset[name].values[:common], fine.dataset[name].values[:common]) for name in names)
     return max(float(np.finfo(float).eps), *(relative_change(first, second) for first, second in pairs))
+
+
+def fewer(run: Run, path: Trajectory, accuracy: float) -> Modes | None:
+    """Nodes that stand for a run's modes to a relative accuracy along a solution; ``None`` if they are not fewer."""
+    if run.modes.compressed:
+        return None
+    every, tau = run.modes.ascending(), _time_scale(run, path.time.values, path)
+    chosen = every.at(choose(every.lam, tau, accuracy, run.composition.factor))
+    return chosen if len(chosen.lam) < len(run.lam) else None
 
 
 def _marked(path: Trajectory, error: float) -> Trajectory:

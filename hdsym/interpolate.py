@@ -55,12 +55,19 @@ def _skeleton(dataset: xr.Dataset, wanted: Any, given: Mapping[str, Any]) -> xr.
 
     variables: dict[str, Any] = {}
     for name, variable in dataset.data_vars.items():
-        if name == "grams" and name not in given:
+        if (name == "grams" and name not in given) or "other_time" in variable.dims:
             continue  # large, and rarely what is asked for between output times
         array = given.get(str(name))
+        if array is None and str(name).endswith("_std"):  # which grow like the square root of t from zero
+            squared = _spline(dataset["time"].values, variable.values**2, wanted)
+            array = np.sqrt(np.maximum(squared, 0.0))
         values = _spline(dataset["time"].values, variable.values, wanted) if array is None else np.asarray(array)
         variables[str(name)] = (variable.dims, values, variable.attrs)
-    coords = {name: coord for name, coord in dataset.coords.items() if "time" not in coord.dims}
+    coords = {
+        name: coord
+        for name, coord in dataset.coords.items()
+        if not {"time", "sample_time", "other_time", "curve"} & {*coord.dims}
+    }
     if "grams" not in variables:
         coords = {name: coord for name, coord in coords.items() if "mode" not in coord.dims}
     made = xr.Dataset(variables, {**coords, "time": wanted}, dataset.attrs)

@@ -91,7 +91,7 @@ def run_job(
     with _timed(say, "generate the solver"):
         theory.export(destination / "solver.py")
     with _timed(say, f"solve the ODEs of {file.problem}"):
-        path = theory.solve(file.problem, dense_output=True)
+        path = theory.solve(file.problem, dense_output=True, fluctuations=file.fluctuations)
     settings = file.simulation
     count, rng = runs or settings.runs, settings.rng if seed is None else seed
     with _timed(say, f"simulate {count} runs of SGD"):

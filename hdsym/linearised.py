@@ -102,12 +102,20 @@ class Linearised(Averages, ABC):
         Where the derivatives are not finite, at singular overlaps, they are taken for zero: integrators then take
         shorter steps, as their error control tells them.
         """
-        from .stepping.jacobian import Jacobian
-
         check_free(self.model, "the Jacobian of the mode equations")
         grams, B, theta = self._point(y)
+        return self._jacobian(time, grams, self._gradient(B, theta), self._finite_slopes(B, theta))
+
+    def _finite_slopes(self, B: Float, theta: Float) -> tuple[Float, Float, Float]:
+        """Derivatives of H, I and T, zero where they are not finite."""
         with np.errstate(all="ignore"):
             dH, dI, dT = (np.nan_to_num(part, nan=0.0, posinf=0.0, neginf=0.0) for part in self._slopes(B, theta))
+        return dH, dI, dT
+
+    def _jacobian(self, time: float, grams: Float, gradient: Float, slopes: tuple[Float, Float, Float]) -> Jacobian:
+        """The Jacobian at a time, from Gram matrices (m, n, n), H (n, l), and derivatives of H, I and T."""
+        from .stepping.jacobian import Jacobian
+
         return Jacobian(
             self.lam,
             self.rho,
@@ -116,9 +124,15 @@ class Linearised(Averages, ABC):
             self.problem.delta,
             float(self.problem.batch_size),
             np.array([float(rate(time)) for rate in self._trained_rates]),
-            self._gradient(B, theta),
-            (dH, dI, dT),
+            gradient,
+            slopes,
         )
+
+    def _matrix(self, jacobian: Jacobian) -> Float:
+        """A Jacobian as a matrix between packed states."""
+        layout = self.layout
+        rows = layout.to_packed(jacobian.apply(layout.to_rows(np.eye(layout.gather.size))))
+        return np.ascontiguousarray(rows.T)
 
     def fastest(self, time: float, y: Float) -> float:
         """Largest rate at which a single mode decays or grows."""
@@ -144,9 +158,7 @@ class Linearised(Averages, ABC):
 
     def dense_jacobian(self, time: float, y: Float) -> Float:
         """The Jacobian as a matrix between packed states, for general solvers."""
-        layout = self.layout
-        rows = layout.to_packed(self.linearise(time, y).apply(layout.to_rows(np.eye(y.size))))
-        return np.ascontiguousarray(rows.T)
+        return self._matrix(self.linearise(time, y))
 
     def _gradient(self, B: Float, theta: Float) -> Float:
         """H (n, l) at one matrix of overlaps."""

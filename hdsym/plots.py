@@ -28,6 +28,9 @@ __all__ = [
     "plot_verdict",
 ]
 
+_BAND = 0.9
+"""Probability of the band of single runs around a theory curve."""
+
 _LARGE_PANELS = 9
 """Statistics of a verdict up to which each has a large panel."""
 
@@ -67,11 +70,19 @@ def figure_bytes(figure: Any, kind: str = "svg") -> bytes:
 
 
 def plot_trajectory(path: Trajectory, ax: Any = None, statistic: str = "risk") -> Any:
-    """A line, or one for each entry of an array; returns the new figure, or `ax` if one was given."""
+    """A line, or one for each entry of an array, and the band of single runs if the trajectory has error bars.
+
+    Returns the new figure, or `ax` if one was given.
+    """
     figure, axes = one_axes(ax)
     array = path.variable(statistic)
     curves = styled(array, path.n_student, THEORY)
+    band = path.band(_BAND, statistic) if f"{statistic}_std" in path.dataset else None
     for curve in curves:
+        if band is not None:
+            low, high = (curve.of(band.isel(quantile=k)) for k in (0, 1))
+            label = None if curve.entry else f"{100 * _BAND:g} % of single runs, d = {path.attrs['d']}"
+            axes.fill_between(path.time.values, low, high, color=curve.colour, alpha=curve.alpha, lw=0, label=label)
         axes.plot(
             path.time.values,
             curve.of(array),
@@ -80,7 +91,7 @@ def plot_trajectory(path: Trajectory, ax: Any = None, statistic: str = "risk") -
             label=curve.label if curve.entry else "theory",
         )
     finish(axes, statistic, array.values.ravel())
-    if len(curves) > 1 or ax is not None:
+    if len(curves) > 1 or ax is not None or band is not None:
         legend(axes)
     return axes if ax is not None else figure
 
@@ -151,6 +162,10 @@ def _compared(axes: Any, data: Any, runs: int) -> None:
     style = {"ls": "none", "marker": "o", "ms": 3.5, "mfc": "white", "mew": 1.0}
     axes.plot(times, median, color=SIMULATION, label=f"SGD, {runs} runs: median", zorder=3, **style)
     axes.fill_between(times, low, high, color=SIMULATION, alpha=0.3, lw=0, label="10-90 %", zorder=1)
+    for k, name in enumerate(("theory_q10", "theory_q90")):
+        if name in data:
+            own = None if k else "10-90 % by theory"
+            axes.plot(data["curve_time"].values, data[name].values, color=THEORY, lw=0.9, ls="--", label=own, zorder=2)
     finish(axes, str(data["statistic"].item()), np.concatenate([curve, median, low]), label_time=False)
 
 

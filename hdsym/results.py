@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from . import resultbuild, storage, tables
 from .crossing import TimeTo
 from .ensembles import Ensemble
+from .errorbars import ErrorBars
 from .errors import DeclarationError, FileFormatError
 from .geometry import geometry
 from .record import UNBOUNDED, Record
@@ -24,7 +25,7 @@ __all__ = ["Ensemble", "Trajectory", "geometry", "load"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(Record, TimeTo):
+class Trajectory(Record, TimeTo, ErrorBars):
     """A solution of the ODEs: risk(time), overlaps(time, row, col), gram, grams(time, mode, row, col), ...
 
     Attributes

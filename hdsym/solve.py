@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,8 @@ def solve(
     tol: float | None = None,
     formulation: str = "modes",
     contour: Ellipse | None = None,
+    fluctuations: bool = False,
+    finite_d: str | None = None,
 ) -> Trajectory:
     """Integrate the ODEs of `problem` from 0 to `t`.
 
@@ -80,6 +83,14 @@ def solve(
         contour is to the left of zero. It takes neither a number of modes nor a `tol`.
     contour:
         For the resolvent an :class:`hdsym.Ellipse` that encloses the spectrum; one close around it by default.
+    fluctuations:
+        Whether the trajectory carries error bars: how far a single run of dimension d strays from it, in the
+        linear-noise limit (``path.risk_std``, ``path.band(0.9)``, ``path.sample(5, rng=0)``); see
+        :mod:`hdsym.fluctuations`. A state of more than 160 entries has those of the risk, of statistics and of other
+        single curves alone.
+    finite_d:
+        ``"mean"``: what the trajectory holds is shifted by what the mean of many runs differs from the limit by, at
+        order 1/d. Implies `fluctuations`.
 
     Returns
     -------
@@ -96,12 +107,36 @@ def solve(
         For a parameter without a value.
     """
     times = output_times(problem.horizon, t, t_eval)
+    bars = fluctuations or finite_d is not None
+    if bars:
+        _check_bars(theory, problem, formulation, finite_d)
 
     def begin(chosen: Modes | None) -> Run:
         return _run(theory, problem, method, rtol, atol, chosen, formulation, contour)
 
     wanted = modes if formulation == "modes" else _without_modes(modes, tol)
-    return solve_modes(begin, lambda run: run.integrate(times, _as_list(events), dense_output), times, wanted, tol)
+    path = solve_modes(
+        begin, lambda run: run.integrate(times, _as_list(events), dense_output or bars), times, wanted, tol
+    )
+    if not bars:
+        return path
+    from .fluctuations.attach import with_fluctuations
+
+    found = with_fluctuations(path, begin, finite_d)
+    limit = finite_d is None  # the dense solution is that of the limit
+    return found if dense_output and limit else replace(found, dense=None)
+
+
+def _check_bars(theory: Derivation | SizedDerivation, problem: Problem, formulation: str, finite_d: str | None) -> None:
+    """Before anything is solved: whether there are error bars."""
+    from .fluctuations.attach import check_problem
+
+    if formulation != "modes":
+        raise DeclarationError(
+            f"formulation is {formulation!r}, whose state does not resolve modes",
+            remedy='error bars need formulation="modes"',
+        )
+    check_problem(_run(theory, problem), finite_d)
 
 
 def _without_modes(modes: int | str, tol: float | None) -> str:

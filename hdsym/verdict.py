@@ -36,7 +36,8 @@ class Verdict:
         Per ``statistic`` and ``time``: theory, mean, median, q10, q90, bias (of order 1/d, as estimated from two
         dimensions; else 0), gap (mean - bias - theory), standard_error and band of the gap (``band`` is the half-width
         of its simultaneous confidence band), allowance and z, the gap beyond the allowance in standard errors (0 within
-        it). ``curve`` is the theory on the finer grid ``curve_time``.
+        it). ``curve`` is the theory on the finer grid ``curve_time``; ``theory_q10`` and ``theory_q90`` are where
+        it has single runs, if it was solved with fluctuations.
     p_value:
         One for everything: chance of a largest |z| at least this large, were the theory right up to the allowance.
     level:

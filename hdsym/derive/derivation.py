@@ -198,23 +198,32 @@ class Derivation(Solving):
         return result
 
     def export(
-        self, path: str | Path, target: str | None = None, *, jacobian: bool = False, adaptive: bool = False
+        self,
+        path: str | Path,
+        target: str | None = None,
+        *,
+        jacobian: bool = False,
+        adaptive: bool = False,
+        fluctuations: bool = False,
     ) -> Path:
         """Write the solver as a module that stands alone (numpy and scipy) and return its path.
 
         With `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy; with
-        `adaptive` it has ``solve_adaptive``, for learning rates that depend on the solution.
+        `adaptive` it has ``solve_adaptive``, for learning rates that depend on the solution; with `fluctuations` the
+        Jacobian and ``solve_fluctuations``, for error bars of single runs.
 
         Raises
         ------
         CodegenError
             For an unknown target.
         ExpectationError
-            If `jacobian` is asked for and some derivative does not exist.
+            If `jacobian` or `fluctuations` is asked for and some derivative or moment does not exist.
         """
-        if jacobian:
+        if jacobian or fluctuations:
             check_free(self.model, "the exact Jacobian")
-        program = lower(self.model, self.formulas, slopes(self.formulas)) if jacobian else self.program
+        found = slopes(self.formulas) if jacobian or fluctuations else ()
+        noise = noise_moments(self.model) if fluctuations else ()
+        program = lower(self.model, self.formulas, found, noise) if found else self.program
         source = render(program, self.target if target is None else target, adaptive=adaptive)
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")

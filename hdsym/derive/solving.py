@@ -39,6 +39,8 @@ class Solving:
         tol: float | None = None,
         formulation: str = "modes",
         contour: Ellipse | None = None,
+        fluctuations: bool = False,
+        finite_d: str | None = None,
     ) -> Trajectory:
         """Integrate the ODEs of `problem`, which fixes sizes; arguments and errors as in :func:`hdsym.solve.solve`."""
         from ..solve import solve
@@ -58,6 +60,8 @@ class Solving:
             tol=tol,
             formulation=formulation,
             contour=contour,
+            fluctuations=fluctuations,
+            finite_d=finite_d,
         )
 
     def with_target(self, target: str) -> Self:

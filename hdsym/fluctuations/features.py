@@ -58,6 +58,12 @@ class Features:
         """Number P of features."""
         return len(self.weights) * len(self.pairs) + self.scalars
 
+    @property
+    def variables(self) -> Float:
+        """Rows of B and the trained scalars, (c, entries): what gradient and Fisher matrix depend on."""
+        count, first = len(self.pairs), self._linear * len(self.pairs)
+        return np.concatenate([self.rows[first : first + count], self.rows[len(self.weights) * count :]])
+
     def _rows(self) -> Float:
         run, n, l = self.run, self.run.grams.shape[-1], self.run.model.n_student
         m = run.lam.size
@@ -68,9 +74,7 @@ class Features:
                 rows[k, i * n + j : m * l * n : l * n] = weight(run.lam)
                 k += 1
         rows[k:, m * l * n :] = np.eye(self.scalars)
-        packed = np.zeros((run.layout.gather.size, self.count))
-        np.add.at(packed, run.layout.spread, rows.T)
-        return np.ascontiguousarray(packed.T)
+        return np.ascontiguousarray(run.layout.weights_of_packed(rows))
 
     def slopes(self, states: Float) -> dict[str, Float]:
         """Derivatives of every quantity of a trajectory in the features, (T, ..., P), at packed states (T, entries)."""

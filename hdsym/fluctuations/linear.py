@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .ingredients import Ingredients, Sampled
 from .moments import Moments, StepCovariance
 from .points import PointMoments
 
 if TYPE_CHECKING:
     from ..integration import Run
+    from ..stepping.jacobian import Jacobian
 
 __all__ = ["LinearNoise"]
 
@@ -31,30 +33,45 @@ class LinearNoise:
     run:
         What was integrated.
     states:
-        The solution: packed states (entries,) at a time.
+        The solution: packed states (entries,) at a time, or (entries, k) at times (k,).
+    horizon:
+        Where it ends.
     """
 
-    def __init__(self, run: Run, states: Callable[[float], Float]) -> None:
+    def __init__(self, run: Run, states: Callable[[Any], Float], horizon: float) -> None:
         self.run, self.states = run, states
-        self.size = run._start().size
+        self.size = run.layout.gather.size
+        self._sampled = Sampled(run, states, self._found, horizon)
 
     def at(self, time: float) -> tuple[Float, Float]:
         """J and C, (entries, entries) each: a fluctuation z of one run follows dz = J z dt + sqrt(C / d) dW."""
         gather = self.run.layout.gather
-        C = self.step(time, self.states(time)).dense()
-        return self.jacobian(time), C[np.ix_(gather, gather)]
+        jacobian, step = self.forms(time)
+        return self.run._matrix(jacobian), step.dense()[np.ix_(gather, gather)]
 
     def jacobian(self, time: float) -> Float:
         """J at a time, (entries, entries)."""
-        return self.run.dense_jacobian(time, self.states(time))
+        return self.run._matrix(self.forms(time)[0])
 
-    def step(self, time: float, y: Float) -> StepCovariance:
-        """The covariance of one step at a time and a packed state."""
+    def forms(self, time: float) -> tuple[Jacobian, StepCovariance]:
+        """J and C by rows, as forms whose products cost as much as the state has entries."""
         run = self.run
-        grams, B, theta = run._point(y)
-        rates = np.array([float(rate(time)) for rate in run._trained_rates])
-        gamma, batch = float(run.problem.learning_rate(time)), float(run.problem.batch_size)
-        return StepCovariance(self.moments(B, theta), run.lam, run.rho, grams, gamma, rates, batch)
+        grams, B, theta = run._point(self.states(time))
+        found = self._sampled(time) if self._dear else self._found(B, theta)
+        jacobian = run._jacobian(time, grams, found.gradient, found.slopes)
+        step = StepCovariance(
+            found.moments, run.lam, run.rho, grams, jacobian.gamma, jacobian.rates, float(run.problem.batch_size)
+        )
+        return jacobian, step
+
+    def _found(self, B: Float, theta: Float) -> Ingredients:
+        run = self.run
+        return Ingredients(run._gradient(B, theta), run._finite_slopes(B, theta), self.moments(B, theta))
+
+    @cached_property
+    def _dear(self) -> bool:
+        """Whether derivatives are differences or moments averages, which are found at few times."""
+        return self._module is None or self.run.slopes_are != "formulas"
 
     def moments(self, B: Float, theta: Float) -> Moments:
         """Moments of the gradient at overlaps (n, n) and trained scalars (r,); not finite where formulas are not."""

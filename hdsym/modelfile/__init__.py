@@ -32,6 +32,9 @@
     horizon = 20.0
     parameters = {noise_std = 0.2}
 
+    [solve]
+    fluctuations = true               # error bars of single runs, in the figure and the report
+
     [simulate]
     runs = 30
     rng = 0
@@ -109,6 +112,7 @@ class ModelFile:
     simulation: Simulation
     folder: Path
     text: str
+    fluctuations: bool = False
 
 
 def read(path: str | Path) -> ModelFile:
@@ -145,7 +149,10 @@ def read_text(text: str, *, path: str | Path = "<text>") -> ModelFile:
         problem = read_problem(root.table("problem"), data, model)
     except DeclarationError as error:
         raise FileFormatError(f"{file}: {error.message}", remedy=error.remedy) from error
-    return ModelFile(file, model, problem, simulation, folder, text)
+    solving = root.table("solve", {})
+    fluctuations = solving.boolean("fluctuations", False)
+    solving.done()
+    return ModelFile(file, model, problem, simulation, folder, text, fluctuations)
 
 
 def _contents(file: Path) -> str:
@@ -169,7 +176,7 @@ def _root(text: str, file: Path) -> Table:
     except (RecursionError, ValueError) as error:
         raise FileFormatError(f"{file} is not TOML: {error}", remedy="correct the line named above") from None
     root = Table(values, "", str(file))
-    for name in ("model", "problem", "data", "simulate", "output"):
+    for name in ("model", "problem", "data", "solve", "simulate", "output"):
         root.get(name, None)
     root.done()
     return root

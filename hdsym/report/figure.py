@@ -39,7 +39,8 @@ def figure(path: Trajectory | None, runs: Ensemble | None, verdict: Verdict | No
             if source is not None:
                 source.plot(ax=axes)
     drawing = _inline(figure_bytes(_transparent(canvas)).decode(), "Theory and simulation against time")
-    return Figure(drawing, _caption(path is not None, runs, verdict))
+    bars = path is not None and "risk_std" in path.dataset
+    return Figure(drawing, _caption(path is not None, bars, runs, verdict))
 
 
 def specialisation(path: Trajectory | None) -> Figure | None:
@@ -83,10 +84,14 @@ def _inline(text: str, label: str) -> Markup:
     return Markup(f"{opening} {attributes}>{rest}")  # drawn by matplotlib, which escapes what it writes
 
 
-def _caption(theory: bool, runs: Ensemble | None, verdict: Verdict | None) -> str:
+def _caption(theory: bool, bars: bool, runs: Ensemble | None, verdict: Verdict | None) -> str:
     parts = []
     if theory:
         parts.append("Line: the solution of the ODEs.")
+    if bars and verdict is not None:
+        parts.append("Dashed: where the theory has the middle 80 % of single runs.")
+    elif bars:
+        parts.append("Around it: where the theory has 90 % of single runs.")
     if runs is not None:
         parts.append(f"Band: the middle 80 % (10 % to 90 %) of {runs.runs} runs of SGD, with their median.")
     if verdict is not None and verdict.bias > 0:

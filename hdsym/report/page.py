@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..paths import templates_dir
 from . import derivation, tables
 from .figure import figure, specialisation
+from .noise import noise
 from .numbers import number
 from .recipe import recipe
 from .setting import setting
@@ -72,6 +73,7 @@ def render(
         "formulas": derivation.formulas(theory),
         "exactness": _exactness(theory, path),
         "conditions": derivation.conditions(theory),
+        "noise": noise(theory, path),
         "rules": derivation.rules(theory),
         "quantities": derivation.quantities(theory),
         "parameters": [] if problem is None else tables.parameters(theory, problem, path, runs),

@@ -136,6 +136,22 @@ class Jacobian:
         own, rest = self._parts(along)
         return self._joined(self._turned(out + own, back=True), rest)
 
+    def apply_transposed(self, w: Float) -> Float:
+        """The product of the transposed matrix with vectors (..., m * l * n + r)."""
+        _, l, n = self.shape
+        rows, scalars = self._parts(w)
+        turned = self._turned(rows)
+        Y, Q = turned[..., l:], turned[..., :l]
+        own = -self.decay[..., None] * Y - (Q + Q.swapaxes(-1, -2)) @ self._coupling.swapaxes(-1, -2)
+        change = self._joined(turned, scalars) @ self.columns.T
+        row, column = self._pairs
+        B = np.zeros((*w.shape[:-1], l, n))
+        B[..., row, column] = change[..., : row.size]
+        out = self._turned(np.concatenate([-self._both * Q, own], axis=-1), back=True)
+        out = out + self.lam[:, None, None] * B[..., None, :, :]
+        out[..., :l] = (out[..., :l] + out[..., :l].swapaxes(-1, -2)) / 2.0
+        return self._joined(out, change[..., row.size :])
+
     def factor(self, shifts: Array) -> Factors:
         """What solves (shift - J) x = v for each of the shifts (s,), which may be complex."""
         count, size = self.columns.shape

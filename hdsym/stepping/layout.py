@@ -39,6 +39,18 @@ class Layout:
         """Packed states from rows and scalars."""
         return v[..., self.gather]
 
+    def weights_of_rows(self, w: Any) -> Any:
+        """What weights (..., entries) of a packed state are as weights of rows and scalars: to_packed, transposed."""
+        rows = np.zeros((*w.shape[:-1], self.spread.size))
+        rows[..., self.gather] = w
+        return rows
+
+    def weights_of_packed(self, v: Any) -> Any:
+        """What weights (..., m * l * n + r) of rows and scalars are for a packed state: to_rows, transposed."""
+        packed = np.zeros((self.gather.size, *v.shape[:-1]))
+        np.add.at(packed, self.spread, np.moveaxis(v, -1, 0))
+        return np.moveaxis(packed, 0, -1)
+
     @classmethod
     def of_rows(cls, modes: int, students: int, n: int, scalars: int) -> Layout:
         """The state is rows, mode by mode, then scalars: nothing moves."""

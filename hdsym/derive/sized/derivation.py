@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ... import modelstatistics
 from ...cas import Expr, sp
 from ...codegen import load_module, render
-from ...errors import DeclarationError
+from ...errors import CodegenError, DeclarationError
 from ...expectation.rule import Step
 from ...families import Family
 from ...ir.lower_sized import lower_sized
@@ -240,7 +240,15 @@ class SizedDerivation(Solving):
             )
         return result
 
-    def export(self, path: str | Path, target: str | None = None, *, adaptive: bool = False) -> Path:
+    def export(
+        self,
+        path: str | Path,
+        target: str | None = None,
+        *,
+        jacobian: bool = False,
+        adaptive: bool = False,
+        fluctuations: bool = False,
+    ) -> Path:
         """Write the solver as a module that stands alone and return its path.
 
         It needs numpy and scipy, and numba for ``target="numba"``; by default it is written for :attr:`target`. With
@@ -249,8 +257,13 @@ class SizedDerivation(Solving):
         Raises
         ------
         CodegenError
-            As in :meth:`with_target`.
+            As in :meth:`with_target`; for `jacobian` and `fluctuations`, which need formulas that sums over units lack.
         """
+        if jacobian or fluctuations:
+            raise CodegenError(
+                f"{self.model.name} has sums over units, whose Jacobian and noise have no formulas",
+                remedy="choose the widths first, hd.derive(model.at(K=2)), or use theory.solve(..., fluctuations=True)",
+            )
         source = render(self.program, self.target if target is None else target, adaptive=adaptive)
         destination = Path(path)
         destination.write_text(source, encoding="utf-8")
