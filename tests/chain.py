@@ -1,4 +1,4 @@
-"""One-pass SGD up to rotations of the eigenspaces, exact in law, for many runs at once: numpy alone, no code of hdsym's.
+"""One-pass SGD up to rotations of the eigenspaces, exact in law, for many runs at once: numpy alone, nothing of hdsym.
 
 One step (theory of the reduced chain): g_j ~ N(0, 1_n), p_j = sqrt(lam_j) L_j g_j with L_j L_j^T = G_j, r = sum_j p_j,
 q_j = lam_j (|g_j|^2 + chi^2 of d_j - n degrees), D = (gamma / d) grad_x f(r); then G_xx -= p D^T + D p^T - q D D^T and

@@ -48,7 +48,7 @@ _LONG = "standard deviation of a single run in the linear-noise limit, O(d^-1/2)
 
 @dataclass(frozen=True)
 class _Bars:
-    """Variances of every quantity (T, ...), covariances of curves (S, k, k) at k times, shifts (T, ...), all times d."""
+    """Variances of all quantities (T, ...), covariances of curves (S, k, k) at k times, shifts (T, ...), times d."""
 
     variances: dict[str, Float]
     curves: tuple[str, ...]
@@ -159,7 +159,8 @@ def _between(own: Float, variances: Float, times: Float) -> Float:
 
     if own.size < 3:
         return variances
-    return np.maximum(CubicSpline(own, variances, axis=1)(times), 0.0)
+    found: Float = np.maximum(CubicSpline(own, variances, axis=1)(times), 0.0)
+    return found
 
 
 def _curves(slopes: dict[str, Float]) -> tuple[str, ...]:
