@@ -9,6 +9,7 @@ The names below are loaded at first use (PEP 562), so that ``import hdsym`` cost
 from __future__ import annotations
 
 import sys
+import time
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,9 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .userfunction import function
 
 __version__ = "0.1.0"
+
+_IMPORTED = time.time()
+"""Files of hdsym that are younger than this are not what runs; see :mod:`hdsym.diskcache.identity`."""
 
 _MODULES = ("functions", "parse", "quantities", "schedules", "spectrum", "start", "statistics", "zoo")
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .modelfile import ModelFile, read
+from .progress import bar
 
 if TYPE_CHECKING:
     from .compare import Verdict
@@ -45,6 +46,25 @@ class Outcome:
         """The verdict, and the files written."""
         return f"{self.verdict}\n\nwrote {self.folder}: {', '.join(self.written)}"
 
+    @property
+    def record(self) -> dict[str, Any]:
+        """The same for other programs: text, numbers, lists of them."""
+        verdict = self.verdict
+        return {
+            "model": self.theory.model.name,
+            "agree": self.agree,
+            "words": verdict.words,
+            "p_value": float(verdict.p_value),
+            "level": float(verdict.level),
+            "worst": verdict.worst,
+            "runs": int(verdict.runs),
+            "diverged": int(verdict.diverged),
+            "effective_dimension": float(verdict.d_effective),
+            "notes": list(verdict.notes),
+            "folder": str(self.folder),
+            "files": [str(self.folder / name) for name in self.written],
+        }
+
 
 def run_job(
     source: str | Path,
@@ -67,7 +87,7 @@ def run_job(
     say:
         Receives the lines of the account.
     progress:
-        Whether to show a progress bar of the simulation.
+        Whether to show progress bars, of the derivation (on a terminal) and the simulation.
     command:
         How to repeat the job, for the report.
 
@@ -86,7 +106,8 @@ def run_job(
     destination = folder or file.folder
     destination.mkdir(parents=True, exist_ok=True)
     with _timed(say, f"derive: {file.model.name}"):
-        theory = derive(file.model)
+        with bar("expectations", shown=progress) as told:
+            theory = derive(file.model, progress=told)
         say(f"\n{theory}\n")
     with _timed(say, "generate the solver"):
         theory.export(destination / "solver.py")

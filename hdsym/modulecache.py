@@ -14,18 +14,14 @@ from functools import cache
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["cache_dir", "load_source"]
+from .diskcache.folder import cache_dir, private
+
+__all__ = ["FOLDER", "cache_dir", "clear", "listing", "load_source"]
+
+FOLDER = "modules"
+"""The folder within the cache."""
 
 _LOCK = threading.Lock()
-
-
-def cache_dir() -> Path:
-    """Where generated modules are kept: ``HDSYM_CACHE_DIR``, else ``hdsym`` in the user's cache folder."""
-    chosen = os.environ.get("HDSYM_CACHE_DIR")
-    if chosen:
-        return Path(chosen).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path("~/.cache").expanduser()) / "hdsym"
 
 
 def load_source(source: str, prefix: str) -> ModuleType:
@@ -54,7 +50,7 @@ def load_source(source: str, prefix: str) -> ModuleType:
 
 def _store(source: str, filename: str) -> Path:
     try:
-        return _write(cache_dir(), source, filename)
+        return _write(private(FOLDER), source, filename)  # where nobody else puts code, nor compiled code beside it
     except (OSError, RuntimeError):  # no permission, full disk, no home folder: the cache is a convenience
         return _write(_temporary(), source, filename)
 
@@ -75,6 +71,19 @@ def _write(folder: Path, source: str, filename: str) -> Path:
             Path(temporary).unlink(missing_ok=True)
             raise
     return path
+
+
+def listing() -> list[Path]:
+    """Files of the folder: modules, and compiled code beside them. Raises OSError if it is not trusted."""
+    return [path for path in sorted(private(FOLDER).rglob("*")) if path.is_file()]
+
+
+def clear() -> int:
+    """Remove them; how many they were."""
+    found = listing()
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 def _text(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Settings shared by all tests: no display, reproducible property tests."""
+"""Settings shared by all tests: no display, no derivations of earlier runs, reproducible property tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pytest
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ["HDSYM_CACHE"] = "0"  # tests derive; those of the cache switch it on, with a folder of their own
 
 from hypothesis import HealthCheck, settings
 

@@ -281,7 +281,7 @@ def test_wrong_usage(arguments: list[str]) -> None:
 
 def test_help_documents_the_exit_codes() -> None:
     text = " ".join(call("--help").output.split())
-    assert "1 they disagree" in text
+    assert "1 theory and simulation disagree" in text
     assert call("--version").output.strip().endswith(hd.__version__)
 
 

@@ -14,14 +14,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from .. import modelstatistics
 from ..cas import Expr, Matrix
-from ..codegen import load_module, render
+from ..codegen import render
+from ..diskcache.kept import kept
 from ..errors import DeclarationError
+from ..expectation.expectation import Expectation
 from ..expectation.rule import Step
 from ..ir import Program, lower
 from ..model import Model
 from ..modelcheck import check_free
+from ..progress import Progress
 from ..symbols import entry_name
 from . import display
+from .generated import Generated, written
 from .means import at_overlaps, mean_at, over_modes
 from .noise import noise_moments, symbolic_noise
 from .pipeline import Formulas, formulas
@@ -32,7 +36,7 @@ __all__ = ["Derivation", "derive"]
 
 
 @dataclass(frozen=True)
-class Derivation(Solving):
+class Derivation(Generated, Solving):
     """The deterministic limit of one-pass SGD on a model, in formulas.
 
     Attributes
@@ -91,17 +95,7 @@ class Derivation(Solving):
     @cached_property
     def program(self) -> Program:
         """The intermediate representation of the solver."""
-        return lower(self.model, self.formulas)
-
-    @cached_property
-    def source(self) -> str:
-        """The generated module, which is also what :meth:`solve` runs."""
-        return render(self.program, self.target)
-
-    @cached_property
-    def module(self) -> ModuleType:
-        """The generated module, loaded."""
-        return load_module(self.source, self.target)
+        return self.kept.value("program", lambda: lower(self.model, self.formulas))
 
     @cached_property
     def slopes(self) -> dict[str, Expr]:
@@ -114,13 +108,19 @@ class Derivation(Solving):
         ExpectationError
             If one of them does not exist.
         """
-        return {name: entry.expr for name, entry in slopes(self.formulas)}
+        return {name: entry.expr for name, entry in self._slopes}
+
+    @cached_property
+    def _slopes(self) -> tuple[tuple[str, Expectation], ...]:
+        return self.kept.value("slopes", lambda: slopes(self.formulas))
 
     @cached_property
     def slopes_module(self) -> tuple[ModuleType | None, str]:
         """A generated module that has the slopes and the exact Jacobian too; or ``None``, and why there is none."""
-        found, why = symbolic_slopes(self.formulas)
-        return (load_module(render(lower(self.model, self.formulas, found))) if found else None), why
+        found, why = self.kept.value("jacobian", lambda: symbolic_slopes(self.formulas))
+        if not found:
+            return None, why
+        return self._loaded("jacobian-numpy", lambda: render(lower(self.model, self.formulas, found))), why
 
     @cached_property
     def noise(self) -> dict[str, Expr]:
@@ -138,8 +138,10 @@ class Derivation(Solving):
     @cached_property
     def noise_module(self) -> tuple[ModuleType | None, str]:
         """A generated module that has these moments too; or ``None``, and why averages over points serve instead."""
-        found, why = symbolic_noise(self.model)
-        return (load_module(render(lower(self.model, self.formulas, noise=found))) if found else None), why
+        found, why = self.kept.value("noise", lambda: symbolic_noise(self.model))
+        if not found:
+            return None, why
+        return self._loaded("noise-numpy", lambda: render(lower(self.model, self.formulas, noise=found))), why
 
     def parameter_values(self, parameters: Mapping[Any, float] | None = None) -> dict[str, float]:
         """Parameters as the generated module names them, defaults filled in. Raises ParameterError."""
@@ -221,13 +223,12 @@ class Derivation(Solving):
         """
         if jacobian or fluctuations:
             check_free(self.model, "the exact Jacobian")
-        found = slopes(self.formulas) if jacobian or fluctuations else ()
+        chosen = self.target if target is None else target
+        found = self._slopes if jacobian or fluctuations else ()
         noise = noise_moments(self.model) if fluctuations else ()
-        program = lower(self.model, self.formulas, found, noise) if found else self.program
-        source = render(program, self.target if target is None else target, adaptive=adaptive)
-        destination = Path(path)
-        destination.write_text(source, encoding="utf-8")
-        return destination
+        if found:
+            return written(path, render(lower(self.model, self.formulas, found, noise), chosen, adaptive=adaptive))
+        return written(path, self._text(chosen, adaptive=adaptive))
 
     def __str__(self) -> str:
         return display.text(self)
@@ -248,7 +249,7 @@ class Derivation(Solving):
         return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
 
 
-def derive(model: Any, policy: str = "auto") -> Any:
+def derive(model: Any, policy: str = "auto", *, cache: bool | None = None, progress: Progress | None = None) -> Any:
     """Derive risk, gradient, Fisher matrix and the ODEs for the overlaps of `model`.
 
     A model with sums over units, or with trained scalars, is derived once for all widths: a :class:`SizedDerivation`.
@@ -260,6 +261,11 @@ def derive(model: Any, policy: str = "auto") -> Any:
     policy:
         "auto": closed forms where the rules find them, quadrature elsewhere. "exact": an error where there is no
         closed form. "numeric": quadrature throughout (a check of the rules).
+    cache:
+        Whether what is derived is kept on disk, and read if it is there; by default it is, unless the environment
+        says ``HDSYM_CACHE=0``.
+    progress:
+        A function that is told how many parts are derived, and how many there are.
 
     Returns
     -------
@@ -288,5 +294,6 @@ def derive(model: Any, policy: str = "auto") -> Any:
     if getattr(model, "sized", False) or getattr(model, "trained", ()):
         from .sized import derive_sized
 
-        return derive_sized(model, policy)
-    return Derivation(model, formulas(model, policy))
+        return derive_sized(model, policy, kept(model, policy, cache), progress)
+    place = kept(model, policy, cache)
+    return Derivation(model, place.value("formulas", lambda: formulas(model, policy, progress))).keeping(place)

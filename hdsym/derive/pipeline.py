@@ -12,6 +12,7 @@ from ..expectation.expectation import Expectation
 from ..expectation.gaussian import Gaussian
 from ..expectation.rules.quasi import check_smooth, quasi_integrals
 from ..model import Model
+from ..progress import Counter, Progress
 from ..symbols import entry_name
 from .integrands import integrands
 from .odes import ModeSystem, mode_system
@@ -65,8 +66,8 @@ class Formulas:
         return sp.ImmutableMatrix([[entry.expr for entry in row] for row in self.fisher])
 
 
-def formulas(model: Model, policy: str = "auto") -> Formulas:
-    """Derive risk, gradient matrix, Fisher matrix and mode equations of `model`.
+def formulas(model: Model, policy: str = "auto", progress: Progress | None = None) -> Formulas:
+    """Derive risk, gradient matrix, Fisher matrix and mode equations of `model`; `progress` is told the expectations.
 
     Raises
     ------
@@ -79,12 +80,18 @@ def formulas(model: Model, policy: str = "auto") -> Formulas:
         raise DeclarationError(f"{model!r} is not a model", remedy="declare one with hd.Model(loss=..., link=...)")
     engine = Engine(policy)
     parts = integrands(model)
+    entries = sum(len(row) for row in (*parts.gradient, *parts.fisher))
+    counted = Counter(progress, 1 + entries + len(parts.statistics))
+
+    def expect(integrand: Expr) -> Expectation:
+        return counted.done(_expect(engine, integrand, parts.gaussian))
+
     found = Formulas(
-        _expect(engine, parts.risk, parts.gaussian),
-        tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.gradient),
-        tuple(tuple(_expect(engine, e, parts.gaussian) for e in row) for row in parts.fisher),
+        expect(parts.risk),
+        tuple(tuple(map(expect, row)) for row in parts.gradient),
+        tuple(tuple(map(expect, row)) for row in parts.fisher),
         mode_system(model.n_student, model.n_teacher),
-        tuple((name, statistic_mean(engine, g, parts.gaussian)) for name, g in parts.statistics),
+        tuple((name, counted.done(statistic_mean(engine, g, parts.gaussian))) for name, g in parts.statistics),
     )
     for name, entry in found.solver():
         if name != "risk":

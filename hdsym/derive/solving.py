@@ -78,6 +78,7 @@ class Solving:
         """
         found = dataclasses.replace(self, target=target)  # type: ignore[type-var]  # both kinds are dataclasses
         theory: Any = found
+        theory.keeping(self.kept)  # type: ignore[attr-defined]  # as every derivation has it
         theory.source  # noqa: B018  # which raises if it cannot be written
         return found
 

@@ -7,11 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import SimulationError
+from ..progress import Progress  # told the steps done and the steps to do, over all runs
 
 __all__ = ["Progress", "progress_bar"]
-
-Progress = Callable[[int, int], None]
-"""Told the steps done and the steps to do, over all runs."""
 
 
 def progress_bar(progress: Any, compile_seconds: float) -> tuple[Progress | None, Callable[[], None]]:

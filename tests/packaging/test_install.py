@@ -101,7 +101,7 @@ def test_source_distribution_is_complete(built: Path) -> None:
     (archive,) = built.glob("*.tar.gz")
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
-    wanted = {"pyproject.toml", "requirements.lock", "Makefile", "README.md", "LICENSE", "hdsym/cli.py"}
+    wanted = {"pyproject.toml", "requirements.lock", "Makefile", "README.md", "LICENSE", "hdsym/cli/__init__.py"}
     wanted |= {"tests/conftest.py", "CHANGELOG.md", "CITATION.cff"}
     assert wanted <= names
     assert any(name.startswith("templates/numpy/") for name in names)

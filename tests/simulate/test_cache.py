@@ -48,8 +48,8 @@ def test_two_processes_simulate_into_one_empty_cache(tmp_path):
     answers = [process.communicate(timeout=120) for process in started]
     assert all(process.returncode == 0 for process in started), answers
     assert answers[0][0] == answers[1][0]
-    assert len(list(tmp_path.glob("*.py"))) == 1
-    assert list(tmp_path.glob("__pycache__/*.nbc"))  # machine code is kept for the next session
+    assert len(list(tmp_path.glob("modules/*.py"))) == 1
+    assert list(tmp_path.glob("modules/__pycache__/*.nbc"))  # machine code is kept for the next session
 
 
 def test_an_unchanged_file_is_left_alone_and_a_damaged_one_replaced(tmp_path):

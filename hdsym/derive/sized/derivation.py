@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ... import modelstatistics
 from ...cas import Expr, sp
-from ...codegen import load_module, render
+from ...codegen import render
+from ...diskcache.kept import NOWHERE, Kept
 from ...errors import CodegenError, DeclarationError
 from ...expectation.rule import Step
 from ...families import Family
@@ -22,6 +23,8 @@ from ...ir.lower_sized import lower_sized
 from ...ir.sized import SizedProgram
 from ...model import Model
 from ...parametervalues import sizes_given
+from ...progress import Progress
+from ..generated import Generated, written
 from ..means import at_overlaps
 from ..solving import Solving
 from . import display
@@ -31,7 +34,7 @@ __all__ = ["SizedDerivation", "derive_sized"]
 
 
 @dataclass(frozen=True)
-class SizedDerivation(Solving):
+class SizedDerivation(Generated, Solving):
     """The deterministic limit of one-pass SGD on a model with sums over units, for every width.
 
     Attributes
@@ -76,23 +79,19 @@ class SizedDerivation(Solving):
     @cached_property
     def program(self) -> SizedProgram:
         """The intermediate representation of the solver."""
-        return lower_sized(self.model, self.formulas.solver())
+        return self.kept.value("program", lambda: lower_sized(self.model, self.formulas.solver()))
 
     @cached_property
     def statistic_modules(self) -> dict[str, ModuleType]:
         """For each mean of the declared statistics, by key, a generated module whose ``risk`` it is."""
-        programs = {key: lower_sized(self.model, self.formulas.statistic(key)) for key, _ in self.model.means}
-        return {key: load_module(render(program)) for key, program in programs.items()}
 
-    @cached_property
-    def source(self) -> str:
-        """The generated module, which is also what :meth:`solve` runs."""
-        return render(self.program, self.target)
+        def source(key: str) -> str:
+            return render(lower_sized(self.model, self.formulas.statistic(key)))
 
-    @cached_property
-    def module(self) -> ModuleType:
-        """The generated module, loaded."""
-        return load_module(self.source, self.target)
+        return {
+            key: self._loaded(f"statistic-{number}-numpy", partial(source, key))
+            for number, (key, _) in enumerate(self.model.means, start=1)
+        }
 
     slopes_module = None, "sums over units have no derived Jacobian"
     """Derivatives of H, I and T in the overlaps are taken as differences, a pair of right-hand sides for each."""
@@ -103,7 +102,11 @@ class SizedDerivation(Solving):
     @cached_property
     def trained_module(self) -> ModuleType:
         """A generated module with the derivatives in the trained scalars alone: fast, where only they are needed."""
-        return load_module(render(lower_sized(self.model, self.formulas.only("trained"))))
+
+        def source() -> str:
+            return render(lower_sized(self.model, self.formulas.only("trained")))
+
+        return self._loaded("trained-numpy", source)
 
     def arguments(
         self, parameters: Mapping[Any, Any] | None = None, sizes: Mapping[Any, int] | None = None
@@ -264,10 +267,7 @@ class SizedDerivation(Solving):
                 f"{self.model.name} has sums over units, whose Jacobian and noise have no formulas",
                 remedy="choose the widths first, hd.derive(model.at(K=2)), or use theory.solve(..., fluctuations=True)",
             )
-        source = render(self.program, self.target if target is None else target, adaptive=adaptive)
-        destination = Path(path)
-        destination.write_text(source, encoding="utf-8")
-        return destination
+        return written(path, self._text(self.target if target is None else target, adaptive=adaptive))
 
     def __str__(self) -> str:
         return display.text(self.model, self.formulas)
@@ -288,6 +288,9 @@ class SizedDerivation(Solving):
         return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
 
 
-def derive_sized(model: Model, policy: str = "auto") -> SizedDerivation:
+def derive_sized(
+    model: Model, policy: str = "auto", kept: Kept = NOWHERE, progress: Progress | None = None
+) -> SizedDerivation:
     """Derive a model with sums over units or trained scalars; see :func:`hdsym.derive`."""
-    return SizedDerivation(model, sized_formulas(model, policy))
+    found = kept.value("formulas", lambda: sized_formulas(model, policy, progress))
+    return SizedDerivation(model, found).keeping(kept)

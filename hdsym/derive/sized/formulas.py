@@ -12,6 +12,7 @@ from ...expectation.engine import Engine
 from ...expectation.expectation import Expectation
 from ...expectation.rules.quasi import quasi_integrals
 from ...model import Model
+from ...progress import Counter, Progress
 from .calculus import Block, blocks
 from .kernels import Call, Kernel, Kernels
 
@@ -65,10 +66,11 @@ class SizedFormulas:
             yield f"kernel {number}", kernel.expectation
 
 
-def sized_formulas(model: Model, policy: str = "auto") -> SizedFormulas:
-    """Derive the kernels of `model`; raises as :func:`hdsym.derive` does."""
-    kernels = Kernels(Engine(policy), model.noise)
-    found = _trimmed(kernels.found, [_quantity(block, kernels) for block in blocks(model)])
+def sized_formulas(model: Model, policy: str = "auto", progress: Progress | None = None) -> SizedFormulas:
+    """Derive the kernels of `model`; raises as :func:`hdsym.derive` does. `progress` is told the blocks."""
+    kernels, parts = Kernels(Engine(policy), model.noise), blocks(model)
+    counted = Counter(progress, len(parts))
+    found = _trimmed(kernels.found, [counted.done(_quantity(block, kernels)) for block in parts])
     for name, entry in found.only("gradient", "fisher", "trained").all():
         if quasi_integrals(entry.expr):
             raise ExpectationError(
