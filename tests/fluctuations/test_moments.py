@@ -32,7 +32,6 @@ MODELS = {
     "kinked": hd.zoo.lipschitz_phase_retrieval(noise_std=0.2),
     "soft": hd.zoo.logistic(),
     "sampled": hd.zoo.logistic("bernoulli"),
-    "probit": hd.zoo.probit(),
 }
 
 

@@ -71,7 +71,7 @@ def risks(theory, problem, B):
     values = theory.parameter_values() if hasattr(theory, "parameter_values") else {}
     if values or not hasattr(theory, "kernels"):
         return theory.module.risk(B, **values)
-    sizes = {name: 2 for name in ("K", "M")}
+    sizes = dict.fromkeys(("K", "M"), 2)
     return theory.module.risk(B, **theory.arguments({}, sizes))
 
 
