@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from ..errors import DeclarationError
 from .reporting import as_json, reported, show_json
 from .sources import ModelSource, TargetName, check_writable, read_source
 
@@ -28,18 +29,33 @@ def _derived(source: str, quiet: bool) -> Any:
 @click.command()
 @_model
 @click.option("--steps", is_flag=True, help="Show the rules applied to every expectation.")
+@click.option("--noise", is_flag=True, help="Show the moments of the gradient that error bars take.")
 @_quiet
 @as_json
 @reported
-def derive(source: str, steps: bool, quiet: bool, as_json: bool) -> None:
+def derive(source: str, steps: bool, noise: bool, quiet: bool, as_json: bool) -> None:
     """Print the risk, the gradient, the Fisher matrix and the ODEs of a model."""
     theory = _derived(source, quiet)
+    moments = {name: str(value) for name, value in _noise(theory).items()} if noise else {}
     if as_json:
-        show_json(_formulas(theory, steps))
+        show_json(_formulas(theory, steps) | ({"noise": moments} if noise else {}))
         return
     click.echo(str(theory))
     if steps:
         click.echo("\n" + theory.show())
+    if noise:
+        click.echo("\nmoments of u = grad_x f: M2_12_11 is E[d_1 d_2 (u_1 u_1)], M4_1111 is E[u_1^4]")
+        for name, value in moments.items():
+            click.echo(f"    {name} = {value}")
+
+
+def _noise(theory: Any) -> dict[str, Any]:
+    if hasattr(theory, "kernels"):
+        raise DeclarationError(
+            f"{theory.model.name} has sums over units, whose moments of the fourth order have no formulas",
+            remedy="theory.solve(problem, fluctuations=True) takes averages over points for them",
+        )
+    return dict(theory.noise)
 
 
 def _formulas(theory: Any, steps: bool) -> dict[str, Any]:
