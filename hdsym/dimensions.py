@@ -16,7 +16,7 @@ from .model import Model
 from .problem import Problem
 from .results import Ensemble, Trajectory
 from .scaling import DimensionScaling
-from .start import RandomStart
+from .start import RandomStart, UninformedStart
 from .twodims import far_apart
 from .verdict import FEW
 
@@ -126,7 +126,7 @@ def compare_dimensions(
         found.append(_largest(gap, ensemble.runs, statistic, d))
         notes += [f"at d = {d}: {note}" for note in gap.notes]
         pairs.append((path, ensemble))
-    if isinstance(posed.start, RandomStart) and len(posed.spectrum.levels) > 1:
+    if isinstance(posed.start, RandomStart | UninformedStart) and len(posed.spectrum.levels) > 1:
         notes.append(_DRAWN)
     return DimensionScaling.fit(
         dims=wanted,

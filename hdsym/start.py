@@ -19,6 +19,7 @@ from .evenly import factor, spread_evenly
 from .spectrum import Spectrum
 from .startbase import Start, check_fits, columns
 from .startprofile import ProfileStart, power, profile
+from .startrandom import RandomStart, UninformedStart
 
 __all__ = [
     "ArrayStart",
@@ -26,84 +27,17 @@ __all__ = [
     "ProfileStart",
     "RandomStart",
     "Start",
+    "UninformedStart",
     "arrays",
     "check_fits",
     "overlaps",
     "power",
     "profile",
     "random",
+    "uninformed",
 ]
 
 Float = NDArray[np.float64]
-
-_STREAM = 0x57A27
-"""Spawn key of the start's random stream: one seed given to both start and simulation gives independent draws."""
-
-
-@dataclass(frozen=True, repr=False)
-class RandomStart(Start):
-    """Uniformly random directions with given norms and cosines; see :func:`random`."""
-
-    norm: float
-    cosine: float
-    teacher_norm: float
-    entropy: int
-    n_student: int | None = None
-    n_teacher: int | None = None
-
-    def __repr__(self) -> str:
-        norms = f"norm={self.norm:g}, cosine={self.cosine:g}, teacher_norm={self.teacher_norm:g}"
-        counts = {"n_student": self.n_student, "n_teacher": self.n_teacher}
-        shown = "".join(f", {name}={count}" for name, count in counts.items() if count is not None)
-        return f"random({norms}, rng={self.entropy}{shown})"
-
-    @property
-    def directions(self) -> tuple[int | None, int | None]:
-        return self.n_student, self.n_teacher
-
-    def check(self, spectrum: Spectrum) -> None:
-        if spectrum.d is not None:
-            check_fits(spectrum.d, self.n_student or 1, self.n_teacher or 1)
-
-    def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
-        d, n = spectrum.dimension(), n_student + n_teacher
-        self._check_sizes(n_student, n_teacher)
-        check_fits(d, n_student, n_teacher)
-        stream = np.random.SeedSequence(self.entropy, spawn_key=(_STREAM,))
-        frame, _ = np.linalg.qr(np.random.default_rng(stream).standard_normal((d, n)))
-        W = frame @ self._coefficients(n_student, n_teacher)
-        return W[:, :n_student], W[:, n_student:]
-
-    def grams(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> Float:
-        if spectrum.d is not None and len(spectrum.levels) > 1:
-            return super().grams(spectrum, n_student, n_teacher)
-        self._check_sizes(n_student, n_teacher)
-        self.check(spectrum)  # one eigenvalue: W^T W has no randomness, and no arrays are drawn
-        C = self._coefficients(n_student, n_teacher)
-        return spectrum.fractions[:, None, None] * (C.T @ C)
-
-    def _check_sizes(self, n_student: int, n_teacher: int) -> None:
-        for name, given, wanted in (
-            ("n_student", self.n_student, n_student),
-            ("n_teacher", self.n_teacher, n_teacher),
-        ):
-            if given not in (None, wanted):
-                raise DeclarationError(
-                    f"the start has {name} = {given}, the model has {wanted}", remedy=f"leave {name} out of the start"
-                )
-
-    def _coefficients(self, n_student: int, n_teacher: int) -> Float:
-        """(n, n) columns of W in an orthonormal frame: teachers orthogonal, student i tilted towards teacher i."""
-        n = n_student + n_teacher
-        C = np.zeros((n, n))
-        C[:n_teacher, n_student:] = self.teacher_norm * np.eye(n_teacher)
-        sine = np.sqrt((1 - self.cosine) * (1 + self.cosine))
-        for i in range(n_student):
-            paired = i < n_teacher
-            C[n_teacher + i, i] = self.norm * (sine if paired else 1.0)
-            if paired:
-                C[i, i] = self.norm * self.cosine
-        return C
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -222,21 +156,58 @@ def random(
     DeclarationError
         If a norm is negative, the cosine outside [-1, 1], a value not finite, or `rng` none of these.
     """
-    norm, cosine, teacher_norm = (
-        checks.finite(norm, "norm"),
-        checks.finite(cosine, "cosine"),
-        checks.finite(teacher_norm, "teacher_norm"),
-    )
-    for name, value in (("norm", norm), ("teacher_norm", teacher_norm)):
-        if value < 0:
-            raise DeclarationError(f"{name} is {value}", remedy="give a length, >= 0")
+    cosine = checks.finite(cosine, "cosine")
     if abs(cosine) > 1:
         raise DeclarationError(f"cosine is {cosine}", remedy="give a number in [-1, 1]")
-    counts = (
-        None if count is None else checks.dimension(count, name)
-        for name, count in (("n_student", n_student), ("n_teacher", n_teacher))
-    )
-    return RandomStart(norm, cosine, teacher_norm, checks.entropy(rng), *counts)
+    norms = _lengths(norm=norm, teacher_norm=teacher_norm)
+    return RandomStart(norms[0], cosine, norms[1], checks.entropy(rng), *_counts(n_student, n_teacher))
+
+
+def uninformed(
+    norm: float = 1.0,
+    teacher_norm: float = 1.0,
+    rng: Any = None,
+    *,
+    n_student: int | None = None,
+    n_teacher: int | None = None,
+) -> UninformedStart:
+    """Students that know nothing of the target: every run draws its own, uniformly on the sphere of this norm.
+
+    Their overlaps with the target, and with each other, are random and of order d^-1/2. In the limit, which is what
+    theory solves, they vanish; where that is a saddle, as in phase retrieval, runs leave it at a random time of order
+    log d (``theory.escape_distribution``).
+
+    Parameters
+    ----------
+    norm, teacher_norm:
+        Length of each student and each teacher column.
+    rng:
+        Of the target, random and orthogonal directions that all runs have in common, those of :func:`random` with the
+        same `rng`: a non-negative integer, a numpy Generator (one number is drawn from it), or ``None``. Students are
+        drawn from the stream of their run.
+    n_student, n_teacher:
+        Numbers of directions l and l*; needed only where nothing else says the sizes of a sized model.
+
+    Raises
+    ------
+    DeclarationError
+        If a norm is negative or not finite, or `rng` none of these.
+    """
+    norms = _lengths(norm=norm, teacher_norm=teacher_norm)
+    return UninformedStart(norms[0], norms[1], checks.entropy(rng), *_counts(n_student, n_teacher))
+
+
+def _lengths(**given: float) -> list[float]:
+    found = [checks.finite(value, name) for name, value in given.items()]
+    for name, value in zip(given, found, strict=True):
+        if value < 0:
+            raise DeclarationError(f"{name} is {value}", remedy="give a length, >= 0")
+    return found
+
+
+def _counts(n_student: int | None, n_teacher: int | None) -> list[int | None]:
+    given = {"n_student": n_student, "n_teacher": n_teacher}
+    return [None if count is None else checks.dimension(count, name) for name, count in given.items()]
 
 
 def arrays(X0: ArrayLike, Xstar: ArrayLike, basis: str = "eigen") -> ArrayStart:

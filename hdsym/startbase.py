@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,9 @@ Float = NDArray[np.float64]
 
 class Start(ABC):
     """Weights at t = 0. Made by :func:`random`, :func:`arrays` or :func:`overlaps`."""
+
+    drawn: ClassVar[bool] = False
+    """Whether every run draws a start of its own; :meth:`grams` then are those of the limit."""
 
     @abstractmethod
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
@@ -53,6 +57,21 @@ class Start(ABC):
             for b in range(a, n):
                 G[:, a, b] = G[:, b, a] = np.bincount(level, weights=W[:, a] * W[:, b], minlength=m)
         return G
+
+    def draw_weights(
+        self, rng: np.random.Generator, spectrum: Spectrum, n_student: int, n_teacher: int
+    ) -> tuple[Float, Float]:
+        """The weights of one run, as :meth:`weights` has them, which are the same for all unless they are drawn."""
+        return self.weights(spectrum, n_student, n_teacher)
+
+    def draw_grams(
+        self, rng: np.random.Generator, grams: Float, multiplicities: NDArray[np.int64], n_student: int, count: int
+    ) -> Float:
+        """The Gram matrices of `count` runs, (count, m, n, n): exact in law, at a cost that does not grow with d.
+
+        `grams` are those of :meth:`grams`, (m, n, n), for eigenvalues of these multiplicities (m,).
+        """
+        return np.repeat(grams[None], count, axis=0)
 
 
 def check_fits(d: int, n_student: int, n_teacher: int) -> None:

@@ -11,7 +11,7 @@ from ..functions import KNOWN
 from ..labels import Categorical, RandomLabel
 from ..laws import Discrete, Laplace, Normal, StudentT, Uniform
 from ..schedule import LearningRate
-from ..start import OverlapStart, RandomStart
+from ..start import OverlapStart, RandomStart, UninformedStart
 from ..symbols import Parameter, t
 
 if TYPE_CHECKING:
@@ -197,11 +197,12 @@ _WRITTEN = ("identity(", "power_law(", "power_law_density(", "two_level(", "marc
 
 def _start(problem: Problem) -> str | None:
     start = problem.start
-    if isinstance(start, RandomStart):
-        values = {"norm": start.norm, "cosine": start.cosine, "teacher_norm": start.teacher_norm, "rng": start.entropy}
+    if isinstance(start, RandomStart | UninformedStart):
+        kind, cosine = ("random", {"cosine": start.cosine}) if isinstance(start, RandomStart) else ("uninformed", {})
+        values = {"norm": start.norm, **cosine, "teacher_norm": start.teacher_norm, "rng": start.entropy}
         counts = {"n_student": start.n_student, "n_teacher": start.n_teacher}
         values |= {name: count for name, count in counts.items() if count is not None}
-        return f"hd.start.random({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+        return f"hd.start.{kind}({', '.join(f'{name}={value!r}' for name, value in values.items())})"
     if isinstance(start, OverlapStart):
         k, gram = start.n_student, start.gram
         blocks = {"Q": gram[:k, :k], "M": gram[:k, k:], "T": gram[k:, k:]}

@@ -236,9 +236,10 @@ def _compile(begin: methods.Factory, averages: list[risk.Averager]) -> tuple[met
     Returns what is seen at t = 0, and the seconds.
     """
     began = time.perf_counter()
-    state = begin()
+    rng = np.random.Generator(np.random.SFC64(0))
+    state = begin(rng)
     seen = state.observe()
-    state.advance(np.random.Generator(np.random.SFC64(0)), np.empty(0), np.empty((0, seen.trained.size)))
+    state.advance(rng, np.empty(0), np.empty((0, seen.trained.size)))
     if not np.all(np.isfinite(seen.overlaps)):
         raise SimulationError("the overlaps of the start are not finite", remedy="check the start's weights")
     for average in averages:

@@ -33,12 +33,12 @@ from ..modulecache import load_source
 from ..problem import Problem
 from .diffusion import Drift
 from .following import Following
-from .grouping import grouped
 from .kernels import template
-from .levels import Groups, Levels, split
+from .levels import Groups, Levels
 from .methods import Observation, Plan, Settings
 from .rules import Seen, measured_of, seen_levels
 from .run import BOUND
+from .starting import LevelsOf, starting_levels
 
 __all__ = ["SCHEMES", "Homogenized", "plan"]
 
@@ -235,9 +235,8 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
     if scheme not in SCHEMES:
         raise SimulationError(f"scheme is {scheme!r}", remedy=f"it is one of: {', '.join(SCHEMES)}")
     drift = asked.theory.drift(problem)
-    groups, attrs = grouped(model, problem, settings.group, most=None)
-    levels = split(groups, model.n_student)
-    B = levels.overlaps(levels.X, levels.grams(levels.A))[0]
+    start, groups, attrs = starting_levels(model, problem, settings.group, most=None)
+    B = np.einsum("m,mij->ij", groups.eigenvalues, groups.grams)
     with np.errstate(all="ignore"):
         found = drift(B, settings.trained)
     if not (drift.exists(B) and all(np.all(np.isfinite(part)) for part in found)):
@@ -251,11 +250,23 @@ def plan(model: Model, problem: Problem, settings: Settings) -> Plan:
         pace = checks.dimension(asked.steps_per_time, "steps_per_time")
     noise = 1.0 / (float(problem.spectrum.dimension()) * settings.batch)
     equation = Equation(settings.delta, noise, 1.0 / pace, scheme == "euler")
-    work = max(_WORK, 3 * levels.X.size)
+    work = max(_WORK, 3 * model.n_student * groups.kept())
     risk = None if settings.rule is None else settings.rule.risk
     sphere, rest = model.constraint is not None, (settings.forms, (problem, risk))
-    begin = partial(Homogenized, drift, levels, settings.trained, equation, *rest, sphere=sphere)
+    begin = partial(_begin, drift, start, settings.trained, equation, rest, sphere)
     return Plan(begin, work, {**attrs, "scheme": scheme, "steps_per_time": pace}, pace)
+
+
+def _begin(
+    drift: Drift,
+    start: LevelsOf,
+    theta: Float,
+    equation: Equation,
+    rest: tuple[Any, Any],
+    sphere: bool,
+    rng: np.random.Generator,
+) -> Homogenized:
+    return Homogenized(drift, start(rng), theta, equation, *rest, sphere=sphere)
 
 
 def _pace(scheme: str, problem: Problem, groups: Groups, B: Float, found: tuple[Float, ...], settings: Settings) -> int:

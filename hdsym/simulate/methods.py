@@ -16,10 +16,10 @@ from ..model import Model
 from ..problem import Problem
 from .declared import Statistics
 from .diffusion import Diffusion
-from .grouping import grouped
 from .kernels import Kernels, Means
-from .levels import Levels, split
+from .levels import Levels
 from .rules import Rule, begin, renew, seen_levels, seen_rows, weighted
+from .starting import LevelsOf, RowsOf, starting_levels, starting_rows
 
 __all__ = [
     "METHODS",
@@ -32,7 +32,6 @@ __all__ = [
     "Weights",
     "eigenvalues_of",
     "make",
-    "starting_rows",
 ]
 
 Float = NDArray[np.float64]
@@ -142,8 +141,8 @@ class Reduced:
         return Observation(*levels.overlaps(self.X, grams), self.theta.copy(), forms)
 
 
-Factory = Callable[[], State]
-"""Makes the state of one run at t = 0."""
+Factory = Callable[[np.random.Generator], State]
+"""Makes the state of one run at t = 0, from the stream of that run."""
 
 
 @dataclass(frozen=True)
@@ -231,16 +230,25 @@ def _check_meant(method: str, settings: Settings) -> None:
 
 
 def _direct(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
-    X, S = starting_rows(model, problem)
-    eigenvalues = eigenvalues_of(problem)
-    return Plan(partial(Direct, kernels, settings, X, S, eigenvalues), eigenvalues.size * problem.batch_size)
+    eigenvalues, start = eigenvalues_of(problem), starting_rows(model, problem)
+    return Plan(partial(_begin_direct, kernels, settings, start, eigenvalues), eigenvalues.size * problem.batch_size)
+
+
+def _begin_direct(
+    kernels: Kernels, settings: Settings, start: RowsOf, eigenvalues: Float, rng: np.random.Generator
+) -> Direct:
+    return Direct(kernels, settings, *start(rng), eigenvalues)
 
 
 def _reduced(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
-    groups, attrs = grouped(model, problem, settings.group)
-    levels, d = split(groups, model.n_student), problem.spectrum.dimension()
-    work = (levels.eigenvalues.size + levels.A[:, :, 0].size) * problem.batch_size
-    return Plan(partial(Reduced, kernels, settings, levels, d), work, attrs)
+    start, groups, attrs = starting_levels(model, problem, settings.group)
+    d, large = problem.spectrum.dimension(), int(np.sum(groups.multiplicities >= groups.grams.shape[-1]))
+    work = (groups.kept() + large) * problem.batch_size
+    return Plan(partial(_begin_reduced, kernels, settings, start, d), work, attrs)
+
+
+def _begin_reduced(kernels: Kernels, settings: Settings, start: LevelsOf, d: int, rng: np.random.Generator) -> Reduced:
+    return Reduced(kernels, settings, start(rng), d)
 
 
 def _rows(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -> Plan:
@@ -253,12 +261,6 @@ def _homogenized(model: Model, problem: Problem, kernels: Kernels, settings: Set
     from .homogenized import plan  # as above
 
     return plan(model, problem, settings)
-
-
-def starting_rows(model: Model, problem: Problem) -> tuple[Float, Float]:
-    """X0 and X* as rows, (l, d) and (l*, d), in the eigenbasis."""
-    X, S = problem.weights(model)
-    return np.array(X.T, order="C"), np.array(S.T, order="C")
 
 
 def eigenvalues_of(problem: Problem) -> Float:

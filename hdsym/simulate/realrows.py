@@ -12,8 +12,9 @@ from ..followed import owner
 from ..model import Model
 from ..problem import Problem
 from .kernels import Kernels
-from .methods import Observation, Plan, Settings, Weights, eigenvalues_of, starting_rows
+from .methods import Observation, Plan, Settings, Weights, eigenvalues_of
 from .rules import renew, seen_rows
+from .starting import RowsOf, starting_rows
 
 __all__ = ["Rows", "plan"]
 
@@ -27,12 +28,13 @@ class Rows(Weights):
         self,
         kernels: Kernels,
         settings: Settings,
-        weights: tuple[Float, Float],
+        start: RowsOf,
         eigenvalues: Float,
         basis: Float,
         rows: tuple[Float, Float],
+        rng: np.random.Generator,
     ) -> None:
-        X, S = (np.ascontiguousarray(part @ basis.T) for part in weights)
+        X, S = (np.ascontiguousarray(part @ basis.T) for part in start(rng))
         super().__init__(settings, X, S, eigenvalues)
         self.kernels, self.settings, self.basis = kernels, settings, basis
         self.features, self.labels = rows
@@ -93,6 +95,6 @@ def plan(model: Model, problem: Problem, kernels: Kernels, settings: Settings) -
     basis = np.eye(eigenvalues.size) if basis is None else np.array(basis, dtype=np.float64, order="C")
     # copies are writeable, as numba compiles for one kind of array only
     rows = (np.array(problem.data.features, order="C"), np.array(problem.data.labels))
-    weights = starting_rows(model, problem)
-    begin, b = partial(Rows, kernels, settings, weights, eigenvalues, basis, rows), problem.batch_size
+    start = starting_rows(model, problem)
+    begin, b = partial(Rows, kernels, settings, start, eigenvalues, basis, rows), problem.batch_size
     return Plan(begin, eigenvalues.size * b, steps=None if settings.replace else len(rows[1]) // b)

@@ -40,7 +40,7 @@ class Job:
     Attributes
     ----------
     begin:
-        Makes the state at t = 0.
+        Makes the state at t = 0 from the stream of the run.
     rates:
         gamma at the steps first, ..., first + count - 1; shape (count,).
     trained_rates:
@@ -161,7 +161,8 @@ def run(job: Job, seed: np.random.SeedSequence, tick: Callable[[int], None], can
     SimulationError
         If the label is not a number, for instance because a probability leaves [0, 1].
     """
-    rng, state, k = streams.generator(seed), job.begin(), 0
+    rng, k = streams.generator(seed), 0
+    state = job.begin(rng)
     record = _blank(job.steps.size, state.observe())
     for index, target in enumerate(job.steps.tolist()):
         while k < target:

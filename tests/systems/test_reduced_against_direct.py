@@ -89,7 +89,8 @@ def sample(method: str, model: hd.Model, posed: hd.Problem, seed: int) -> np.nda
     stacked = stacked_rates(posed.trained_rates(model), d, int(steps[-1]))
     rows = []
     for stream in np.random.SeedSequence(seed).spawn(RUNS):
-        rng, state, seen = streams.generator(stream), plan.begin(), []
+        rng, seen = streams.generator(stream), []
+        state = plan.begin(rng)
         for first, last in pairwise(steps):
             rates = posed.learning_rate(np.arange(first, last) / d), stacked(first, last - first)
             assert state.advance(rng, *rates) == -1
