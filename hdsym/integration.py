@@ -285,6 +285,7 @@ class Run(Linearised):
                 "used": [f"{name} from t = {time:.6g}: {reason}" for time, name, reason in self.history],
                 **({"slopes": self.slopes_are} if solution.njev else {}),
             },
+            **({"note": problem.start.note} if problem.start.note else {}),
             **modelstatistics.described(self.theory.model),
             **self._errors(seen.overlaps, seen.trained, forms),
         }

@@ -23,6 +23,9 @@ class Start(ABC):
     drawn: ClassVar[bool] = False
     """Whether every run draws a start of its own; :meth:`grams` then are those of the limit."""
 
+    note: ClassVar[str] = ""
+    """What a reader of a solution from this start should know."""
+
     @abstractmethod
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
         """X0 (d, l) and X* (d, l*) in the eigenbasis of K, in coordinate order; entries O(d^-1/2).

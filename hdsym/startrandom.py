@@ -96,6 +96,11 @@ class UninformedStart(Start):
     n_student: int | None = None
     n_teacher: int | None = None
     drawn: ClassVar[bool] = True
+    note: ClassVar[str] = (
+        "every run draws a start of its own; this is the limit d -> infinity, where no student has overlap with the "
+        "target. If that is a saddle, single runs leave it at random times: theory.escape_distribution(problem, t, "
+        "level=...)"
+    )
 
     def __repr__(self) -> str:
         counts = {"n_student": self.n_student, "n_teacher": self.n_teacher}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 if TYPE_CHECKING:
     from ..contour import Ellipse
     from ..drift import Drift
+    from ..fluctuations.escape import EscapeTimes
     from ..problem import Problem
     from ..results import Trajectory
     from ..stability.escape import Escape
     from ..stability.points import FixedPoints
     from ..stability.table import Stability
+    from ..start import Start
     from ..stepping.jacobian import Jacobian
 
 __all__ = ["Solving"]
@@ -136,3 +138,23 @@ class Solving:
 
         theory: Any = self  # as above
         return escape_time(theory, problem, t, point=point, radius=radius)
+
+    def escape_distribution(
+        self,
+        problem: Problem,
+        t: float | None = None,
+        *,
+        level: Mapping[str, Any],
+        runs: int = 1000,
+        rng: Any = 0,
+        start: Start | None = None,
+        steps_per_time: int | None = None,
+        tol: float = 0.03,
+        paths: int = 5,
+    ) -> EscapeTimes:
+        """When single runs cross a level; see :func:`hdsym.fluctuations.escape.escape_distribution`."""
+        from ..fluctuations.escape import escape_distribution
+
+        theory: Any = self  # as above
+        given: dict[str, Any] = {"start": start, "steps_per_time": steps_per_time, "tol": tol, "paths": paths}
+        return escape_distribution(theory, problem, t, level=level, runs=runs, rng=rng, **given)
