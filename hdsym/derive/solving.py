@@ -149,7 +149,7 @@ class Solving:
         rng: Any = 0,
         start: Start | None = None,
         steps_per_time: int | None = None,
-        tol: float = 0.03,
+        tol: float = 0.05,
         paths: int = 5,
     ) -> EscapeTimes:
         """When single runs cross a level; see :func:`hdsym.fluctuations.escape.escape_distribution`."""

@@ -62,7 +62,7 @@ class BatchedMoments:
     @property
     def source(self) -> str:
         """How the noise is found."""
-        taken = f", at {len(self.kept)} states and within {_REACH:.0%} of them" if self.kept else ""
+        taken = f", taken at {len(self.kept)} states and for those within {_REACH:.0%}" if self.kept else ""
         return f"{self.single.source}{taken}"
 
     def drift(self, B: Float, theta: Float) -> tuple[Float, Float, Float]:

@@ -160,7 +160,7 @@ def escape_distribution(
     rng: Any = 0,
     start: Start | None = None,
     steps_per_time: int | None = None,
-    tol: float = 0.03,
+    tol: float = 0.05,
     paths: int = 5,
 ) -> EscapeTimes:
     """The random times at which single runs of dimension d cross a level, from the diffusion that they follow.

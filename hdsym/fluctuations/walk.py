@@ -25,7 +25,7 @@ Float = NDArray[np.float64]
 Draw = Callable[[NDArray[np.int64]], Float]
 """Standard normals (chosen, normals) of the next step for the runs with these numbers."""
 
-_PILOTS, _FEWEST = 64, 64
+_PILOTS, _FEWEST = 128, 64
 """Runs whose steps are halved to see what changes, and the fewest steps up to the horizon."""
 
 _SEED = 20261128
@@ -125,7 +125,7 @@ def walk(
     """
     tau, runs = horizon / steps, len(start)
     times, lost = np.full(runs, np.inf), np.zeros(runs, dtype=np.bool_)
-    last = level(start)
+    last = level(start).copy()
     before = level.gap(last)
     side, curves = np.sign(before), np.full((min(keep, runs), steps + 1), np.nan)
     times[side == 0], curves[:, 0] = 0.0, last[:keep]

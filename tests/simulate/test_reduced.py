@@ -236,3 +236,18 @@ def test_declared_statistics_and_schedules() -> None:
     assert "grouping" not in ensemble.attrs  # two eigenvalues: nothing to merge
     assert ensemble.attrs["method"] == "reduced"
     np.testing.assert_allclose(ensemble.variable("angle").values, angle, atol=2e-3)
+
+
+@pytest.mark.parametrize("method", ["direct", "reduced"])
+def test_uninformed_runs_draw_their_own_starts(method: str) -> None:
+    """<X0, X*> has the law of a coordinate of a uniform direction; fails by chance for one seed in a thousand."""
+    from scipy.stats import beta, kstest
+
+    posed = problem(start=hd.start.uninformed(norm=2.0, rng=1))
+    runs = reduced(posed=posed, method=method, runs=400, t=0.1, record=1)
+    cosine = runs.cosine.values[:, 0]
+    assert kstest((1 + cosine) / 2, beta(39 / 2, 39 / 2).cdf).pvalue > 1e-3
+    assert runs.norm.values[:, 0] == pytest.approx(np.full(400, 2.0))
+    again = reduced(posed=posed, method=method, runs=3, t=0.1, record=1, workers=2)
+    np.testing.assert_array_equal(again.overlaps.values, runs.overlaps.values[:3])
+    np.testing.assert_array_equal(again.more(2).overlaps.values, runs.overlaps.values[:5])
