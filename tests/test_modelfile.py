@@ -284,6 +284,8 @@ def test_a_declaration_without_meaning_names_the_file() -> None:
         ('{kind = "overlaps", Q = 1.0, M = 0.5, T = 1.0}', None),
         ('{kind = "overlaps", Q = 1.0, M = 5, T = 1.0}', "smallest eigenvalue"),
         ('{kind = "arrays", student = [0.1, 0.2, 0.3], teacher = [1, 0, 0]}', None),
+        ('{kind = "uninformed", norm = 0.5, rng = 1}', None),
+        ('{kind = "uninformed", cosine = 0.5}', "cosine"),
         ('{kind = "arrays", student = [0.1, 0.2], teacher = [1, 0, 0]}', "my.toml"),
         ('{kind = "arrays", student = ["a"], teacher = [1, 0, 0]}', "problem.start.student is not an array"),
         ('{kind = "arrays", student = [[1, 2], [3]], teacher = [1]}', "problem.start.student has rows"),

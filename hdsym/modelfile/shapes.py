@@ -113,14 +113,22 @@ _SPECTRA: dict[str, Callable[[Table], Any]] = {
 
 
 def _random(table: Table) -> Any:
-    return starts.random(
-        norm=float(table.number("norm", 1.0)),
-        cosine=float(table.number("cosine", 0.3)),
-        teacher_norm=float(table.number("teacher_norm", 1.0)),
-        rng=table.integer("rng", 0),
-        n_student=table.integer("n_student", None, low=1, high=MAX_SIZE),
-        n_teacher=table.integer("n_teacher", None, low=1, high=MAX_SIZE),
-    )
+    return starts.random(cosine=float(table.number("cosine", 0.3)), **_directions(table))
+
+
+def _uninformed(table: Table) -> Any:
+    return starts.uninformed(**_directions(table))
+
+
+def _directions(table: Table) -> dict[str, Any]:
+    """What random directions have in common."""
+    return {
+        "norm": float(table.number("norm", 1.0)),
+        "teacher_norm": float(table.number("teacher_norm", 1.0)),
+        "rng": table.integer("rng", 0),
+        "n_student": table.integer("n_student", None, low=1, high=MAX_SIZE),
+        "n_teacher": table.integer("n_teacher", None, low=1, high=MAX_SIZE),
+    }
 
 
 def _overlaps(table: Table) -> Any:
@@ -164,6 +172,7 @@ def _power(table: Table) -> Any:
 
 _STARTS: dict[str, Callable[[Table], Any]] = {
     "random": _random,
+    "uninformed": _uninformed,
     "overlaps": _overlaps,
     "arrays": _arrays,
     "profile": _profile,
