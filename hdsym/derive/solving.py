@@ -150,11 +150,13 @@ class Solving:
         start: Start | None = None,
         steps_per_time: int | None = None,
         tol: float = 0.05,
+        group: int | None = None,
         paths: int = 5,
     ) -> EscapeTimes:
         """When single runs cross a level; see :func:`hdsym.fluctuations.escape.escape_distribution`."""
         from ..fluctuations.escape import escape_distribution
 
         theory: Any = self  # as above
-        given: dict[str, Any] = {"start": start, "steps_per_time": steps_per_time, "tol": tol, "paths": paths}
-        return escape_distribution(theory, problem, t, level=level, runs=runs, rng=rng, **given)
+        steps: dict[str, Any] = {"steps_per_time": steps_per_time, "tol": tol}
+        given: dict[str, Any] = {"level": level, "runs": runs, "rng": rng, "start": start, "group": group}
+        return escape_distribution(theory, problem, t, **given, **steps, paths=paths)

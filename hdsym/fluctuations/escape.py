@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from .. import checks, tables
 from ..errors import DeclarationError, SolveError
 from ..modelcheck import check_free
+from ..modes import Modes
+from ..simulate.grouping import grouped
 from .sde import Equation
 from .walk import Level, Walk, chosen_steps, walk
 
@@ -161,6 +163,7 @@ def escape_distribution(
     start: Start | None = None,
     steps_per_time: int | None = None,
     tol: float = 0.05,
+    group: int | None = None,
     paths: int = 5,
 ) -> EscapeTimes:
     """The random times at which single runs of dimension d cross a level, from the diffusion that they follow.
@@ -191,6 +194,9 @@ def escape_distribution(
     steps_per_time:
         Number of steps in a unit of time; by default so many that halving them moves the mean crossing time by at most
         `tol` of the standard deviation, in pilot runs. A crossing and return within a step is not seen.
+    group:
+        Merge the eigenvalues of the covariance into at most so many, as :func:`hdsym.simulate` does:
+        ``attrs["grouping"]`` says what that changes. A step of a run costs O(m n^2) for m distinct eigenvalues.
     paths:
         How many runs to keep the scalar of, at all steps.
 
@@ -211,9 +217,10 @@ def escape_distribution(
     _check(theory, posed)
     count, kept = checks.dimension(runs, "runs"), checks.dimension(paths, "paths") if paths else 0
     horizon, entropy = float(output_times(posed.horizon, t, None)[-1]), checks.entropy(rng)
-    run = _run(theory, posed)
+    modes, merged = _merged(theory, posed, group)
+    run = _run(theory, posed, modes=modes)
     run._check_start(run._start())
-    equation, watched = Equation(run), Level(run, level)
+    equation, watched = Equation(run, group), Level(run, level)
     if steps_per_time is None:
         steps, error = chosen_steps(equation, horizon, watched, checks.finite(tol, "tol"))
     else:
@@ -236,6 +243,7 @@ def escape_distribution(
         "step_error": error,
         "noise": equation.moments.source,
         "noise_error": equation.moments.single.error,
+        **merged,
     }
     grid = np.linspace(0.0, horizon, steps + 1)
     arrays = [checks.frozen(array) for array in (found.times, grid, found.curves)]
@@ -257,6 +265,17 @@ def _walked(
         found.append(walk(equation, start, horizon, steps, draw, level, max(keep - first, 0)))
     joined = {name: np.concatenate([getattr(part, name) for part in found]) for name in Walk.__dataclass_fields__}
     return Walk(**joined)
+
+
+def _merged(
+    theory: Derivation | SizedDerivation, problem: Problem, group: int | None
+) -> tuple[Modes | None, dict[str, Any]]:
+    """Groups of eigenvalues in place of all, and what that changes; ``None`` for all."""
+    if group is None:
+        return None, {}
+    groups, attrs = grouped(problem.explicit(theory.model), problem, group, most=None)
+    shares = groups.multiplicities / problem.spectrum.dimension()
+    return Modes(groups.eigenvalues, shares, groups.grams, len(problem.spectrum.levels)), attrs
 
 
 def _check(theory: Derivation | SizedDerivation, problem: Problem) -> None:

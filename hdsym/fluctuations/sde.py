@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ..simulate.grouping import exact, merge
+from ..simulate.levels import Groups
 from .batched import BatchedMoments
 
 if TYPE_CHECKING:
@@ -67,14 +69,21 @@ class States:
 class Equation:
     """Drift and noise of a run's equations, for many states.
 
+    Parameters
+    ----------
+    run:
+        What would be integrated.
+    group:
+        If its eigenvalues are merged into at most so many, how many.
+
     Attributes
     ----------
     normals:
         How many standard normals a step of one run takes.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run, self.lam, self.rho = run, run.lam, run.rho
+    def __init__(self, run: Run, group: int | None = None) -> None:
+        self.run, self.lam, self.rho, self.group = run, run.lam, run.rho, group
         self.l, self.n = run.model.n_student, run.grams.shape[-1]
         self.d, self.batch = float(run.problem.spectrum.dimension()), float(run.problem.batch_size)
         self.moments = BatchedMoments(run)
@@ -85,9 +94,11 @@ class Equation:
 
     def start(self, rng: np.random.Generator, count: int) -> States:
         """The runs at t = 0; those of a start that is drawn differ."""
-        run = self.run
-        multiplicities = np.array(run.problem.spectrum.multiplicities, dtype=np.int64)
-        grams = run.problem.start.draw_grams(rng, run.grams, multiplicities, self.l, count)
+        run, full = self.run, exact(self.run.model, self.run.problem)
+        grams = run.problem.start.draw_grams(rng, full.grams, full.multiplicities, self.l, count)
+        if self.group is not None:
+            each = (Groups(full.eigenvalues, full.multiplicities, own) for own in grams)
+            grams = np.array([merge(groups, self.group).grams for groups in each])
         scalars = np.zeros(0) if run.start_scalars is None else run.start_scalars
         return States(grams, np.repeat(scalars[None], count, axis=0))
 
@@ -104,7 +115,7 @@ class Equation:
         l, lam = self.l, self.lam[:, None, None]
         gamma, delta = float(self.run.problem.learning_rate(t)), self.run.problem.delta
         H, fisher, T = self.moments.drift(self._overlaps(y), y.trained)
-        pulled = 2.0 * gamma * lam * (y.grams @ H[:, None])  # (runs, m, n, l)
+        pulled = 2.0 * gamma * lam * np.einsum("rmij,rja->rmia", y.grams, H)
         pulled += gamma * delta * y.grams[..., :l]
         change = np.zeros_like(y.grams)
         change[..., :l] -= pulled
@@ -121,10 +132,11 @@ class Equation:
         pulled = features[:, : n * l].reshape(-1, 1, n, l)
         if lam.size > 1:
             Z = z[:, self.features :].reshape(-1, lam.size, n, l)
-            own = np.sqrt(lam)[:, None, None] * (root(y.grams) @ Z @ root(found.fisher)[:, None].swapaxes(-1, -2))
+            Z = np.einsum("rmij,rbj->rmib", Z, root(found.fisher))
+            own = np.sqrt(lam)[:, None, None] * np.einsum("rmij,rmja->rmia", root(y.grams), Z)
             ridge = _TINY * np.trace(B, axis1=1, axis2=2)[:, None, None] * np.eye(n)
             rest = np.linalg.solve(B + ridge, pulled[:, 0] - own.sum(axis=1))
-            pulled = own + lam[:, None, None] * (y.grams @ rest[:, None])
+            pulled = own + lam[:, None, None] * np.einsum("rmij,rja->rmia", y.grams, rest)
         squares = features[:, n * l : n * l + l * l].reshape(-1, 1, l, l)
         gamma, share = float(self.run.problem.learning_rate(t)), np.sqrt(1.0 / self.batch)
         change = np.zeros_like(y.grams)
@@ -149,7 +161,7 @@ class Equation:
         """Gram matrices made positive semi-definite, teachers and the overlaps with them as they are."""
         l, grams = self.l, y.grams
         shared = grams[..., :l, l:]
-        inside = shared @ self.inverse @ shared.swapaxes(-1, -2)
+        inside = np.einsum("rmai,mij,rmbj->rmab", shared, self.inverse, shared, optimize=True)
         outside = grams[..., :l, :l] - inside
         if l == 1:
             grams[..., :l, :l] = inside + np.maximum(outside, 0.0)

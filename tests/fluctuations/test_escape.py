@@ -209,6 +209,17 @@ def test_the_result_counts_what_has_not_escaped() -> None:
         found.cdf(7.0)
 
 
+def test_eigenvalues_are_merged_on_demand() -> None:
+    posed = problem(hd.spectrum.power_law(0.5, d=60), learning_rate=0.1)
+    found = THEORY.escape_distribution(posed, 2.0, level={"risk": 0.01}, runs=20, steps_per_time=20, group=4, paths=1)
+    grouping = found.attrs["grouping"]
+    assert (grouping["levels"], grouping["groups"]) == (60, 4)
+    assert 0 < grouping["drift"] < 0.1
+    assert found.escaped == 0.0
+    assert found.median == np.inf
+    assert np.isfinite(found.paths).all()
+
+
 def test_steps_are_chosen_by_what_halving_them_changes() -> None:
     run = _run(THEORY, problem(hd.spectrum.identity(d=500)))
     equation, level = Equation(run), Level(run, {"risk": 0.2})
