@@ -55,7 +55,7 @@ class BatchedMoments:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.single = LinearNoise(run, lambda _: run._start())
+        self.single = LinearNoise(run, lambda _: run._start(), 0.0)
         self.module = run.theory.noise_module[0]
         self.kept: list[tuple[Float, Float, FeatureCovariance]] = []
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 import hdsym as hd
 from hdsym.errors import DeclarationError
 from hdsym.fluctuations.escape import EscapeTimes
-from hdsym.fluctuations.features import Features
 from hdsym.fluctuations.linear import LinearNoise
 from hdsym.fluctuations.march import march
+from hdsym.fluctuations.moments import StepCovariance
 from hdsym.fluctuations.sde import Equation, States, root
 from hdsym.fluctuations.validity import uninformed
 from hdsym.fluctuations.walk import Level, chosen_steps
@@ -124,7 +124,17 @@ def test_noise_has_the_covariance_of_a_step(model: hd.Model, more: Any) -> None:
     equation, y = Equation(run), run._start()
     state = equation.start(np.random.default_rng(0), equation.normals)
     moved = packed(equation, state.plus(equation.noise(0.3, state, np.eye(equation.normals))))
-    C = LinearNoise(run, lambda _: y).step(0.3, y).dense()[np.ix_(run.layout.gather, run.layout.gather)]
+    noise = LinearNoise(run, lambda _: y, 1.0)
+    found = StepCovariance(
+        noise.moments(*run._point(y)[1:]),
+        run.lam,
+        run.rho,
+        run.grams,
+        0.3 / 1.3,
+        np.array([rate(0.3) for rate in run._trained_rates]),
+        2.0,
+    )
+    C = found.dense()[np.ix_(run.layout.gather, run.layout.gather)]
     np.testing.assert_allclose((moved - y).T @ (moved - y), C, rtol=0, atol=1e-10 * float(np.abs(C).max()))
     drift = packed(equation, state.plus(equation.drift(0.3, state)))[0] - y
     np.testing.assert_allclose(drift, run.rhs(0.3, y), rtol=0, atol=1e-13)
@@ -152,7 +162,9 @@ def test_steps_are_of_second_order_in_the_limit_and_in_the_fluctuations() -> Non
     path = THEORY.solve(problem(spectrum, hd.start.overlaps(Q=1.0, M=0.3, T=1.0)), horizon, dense_output=True)
     run, states = path.dense.run, path.dense.states
     size = run._start().size
-    wanted = march(LinearNoise(run, states), np.array([horizon]), np.eye(size), np.zeros((0, 1, size))).features[0]
+    wanted = march(
+        LinearNoise(run, states, horizon), np.array([horizon]), np.eye(size), np.zeros((0, 1, size))
+    ).features[0]
     errors = []
     for steps in (8, 16, 32):
         equation = Equation(run)
@@ -247,11 +259,9 @@ def test_what_has_no_escape_times(changes: Any, options: Any, message: str) -> N
 
 def said(spectrum: hd.Spectrum, start: Any) -> str | None:
     times = np.linspace(0.0, 12.0, 13)
-    path = THEORY.solve(problem(spectrum, start), t_eval=times, dense_output=True)
-    run, states = path.dense.run, path.dense.states
-    noise, features = LinearNoise(run, states), Features(run)
-    found = march(noise, times, features.rows, np.zeros((0, times.size, features.count)))
-    return uninformed(noise, features, times, path.overlaps.values, found.features, float(spectrum.d))
+    path = THEORY.solve(problem(spectrum, start), t_eval=times, dense_output=True, fluctuations=True)
+    noise = LinearNoise(path.dense.run, path.dense.states, 12.0)
+    return uninformed(noise, times, path.overlaps.values, path.variable("overlaps_std").values)
 
 
 def test_linear_noise_is_said_not_to_hold_where_it_does_not() -> None:
