@@ -40,7 +40,7 @@ class EscapeTimes:
     Attributes
     ----------
     times:
-        (runs,) ascending as runs were drawn; infinite for runs that had not crossed by the horizon, or were lost.
+        (runs,) in the order of the draws; infinite for runs that had not crossed by the horizon, or were lost.
     horizon:
         Up to when runs were followed.
     level:
