@@ -178,7 +178,8 @@ class Trajectory(Record, TimeTo, ErrorBars):
         )
         notes = [self.message] if self.message and self.status != 0 else []
         unbounded = [f"no norms, distances and cosines: {UNBOUNDED}"] if "unbounded" in self.attrs else []
-        return title, columns, [*notes, *self._compression(), *unbounded]
+        caution = (self.attrs.get("fluctuations") or {}).get("caution")
+        return title, columns, [*notes, *self._compression(), *unbounded, *([caution] if caution else [])]
 
     def _compression(self) -> list[str]:
         modes = self.attrs.get("modes") or {}

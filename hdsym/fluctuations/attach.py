@@ -18,6 +18,7 @@ from .features import Features
 from .linear import LinearNoise
 from .march import march
 from .shift import source
+from .validity import uninformed
 
 if TYPE_CHECKING:
     from ..integration import Run
@@ -36,6 +37,9 @@ _NODES = 1e-6
 
 _TIMES = 41
 """Output times at which single curves are followed back; between, variances are interpolated."""
+
+_DRAWS, _SEED = 20_000, 20261127
+"""Draws from which the covariance of random starts is found, to 1 %, and their seed."""
 
 _FEW_ENTRIES = 12
 """Entries of matrices up to which a large state has standard deviations of them too, one by one."""
@@ -119,7 +123,8 @@ def _whole(
     """From the covariance of the whole state."""
     names = _curves(slopes)
     driving = source(noise, features.variables, float(times[-1])) if shifted else None
-    found = march(noise, times, features.rows, np.array([slopes[name] for name in names]), driving)
+    curves = np.array([slopes[name] for name in names])
+    found = march(noise, times, features.rows, curves, driving, _initial(noise))
     variances = {
         name: np.einsum("t...p,tpq,t...q->t...", slope, found.features, slope) for name, slope in slopes.items()
     }
@@ -134,8 +139,35 @@ def _whole(
     return _Bars(variances, names, found.curves, times, shifts, f"covariance of the state, {found.steps} steps")
 
 
+def _initial(noise: LinearNoise) -> Float | None:
+    """The covariance of a start that every run draws anew, times d; ``None`` if all have the same.
+
+    Raises
+    ------
+    DeclarationError
+        If the noise is that of nodes in place of eigenvalues.
+    """
+    run = noise.run
+    start, spectrum = run.problem.start, run.problem.spectrum
+    if not start.note:
+        return None
+    if len(run.lam) != len(spectrum.levels) or run.modes.compressed or noise.size > _LARGE:
+        raise DeclarationError(
+            f"every run draws its own {start!r}, and the covariance has too many eigenvalues to follow it",
+            remedy="theory.escape_distribution(problem, t, level=..., group=16) follows it; or give fixed weights with "
+            "hd.start.random(...)",
+        )
+    counts = np.round(spectrum.fractions * spectrum.dimension()).astype(np.int64)
+    rng, l = np.random.default_rng(_SEED), run.model.n_student
+    drawn = start.draw_grams(rng, run.grams, counts, l, _DRAWS)
+    states = np.array([run.packed(grams, run.start_scalars) for grams in drawn])
+    covariance: Float = np.atleast_2d(np.cov(states, rowvar=False)) * spectrum.dimension()
+    return covariance
+
+
 def _single(noise: LinearNoise, features: Features, times: Float, slopes: dict[str, Float]) -> _Bars:
     """Curve by curve, backwards in time, at some of the times."""
+    _initial(noise)  # which raises where starts have a spread of their own
     chosen = np.unique(np.linspace(0, times.size - 1, min(times.size, _TIMES)).round().astype(int))
     declared = [name for name, _ in features.run.model.declared_statistics]
     names = ("risk", *(name for name in declared if slopes[name].ndim == 2))
@@ -189,6 +221,9 @@ def _attached(path: Trajectory, bars: _Bars, noise: LinearNoise, shifted: bool) 
         {"long_name": "covariance of a curve between two times in the linear-noise limit, O(1/d)"},
     )
     data = data.assign_coords(curve=list(bars.curves), sample_time=bars.times, other_time=bars.times)
-    account = {"moments": noise.source, "error": noise.error, "method": bars.form}
+    account: dict[str, Any] = {"moments": noise.source, "error": noise.error, "method": bars.form}
+    if "overlaps_std" in data:
+        limit, deviations = path.overlaps.values, data["overlaps_std"].values
+        account["caution"] = uninformed(noise, path.time.values, limit, deviations) or ""
     data.attrs |= storage.encode({"fluctuations": account, "finite_d": "mean" if shifted else "limit"})
     return replace(path, dataset=data)

@@ -50,9 +50,14 @@ class Covariances:
 
 
 def march(
-    noise: LinearNoise, times: Float, rows: Float, curves: Float, source: Callable[[float, Float], Float] | None = None
+    noise: LinearNoise,
+    times: Float,
+    rows: Float,
+    curves: Float,
+    source: Callable[[float, Float], Float] | None = None,
+    initial: Float | None = None,
 ) -> Covariances:
-    """Integrate Sigma' = J Sigma + Sigma J^T + C from Sigma(0) = 0.
+    """Integrate Sigma' = J Sigma + Sigma J^T + C.
 
     Parameters
     ----------
@@ -64,6 +69,8 @@ def march(
         Derivatives of S curves in the features at the output times, (S, T, P).
     source:
         g of mu' = J mu + g(t, Sigma), what drives the shift of the mean; ``None`` to leave that out.
+    initial:
+        Sigma(0), (entries, entries), where every run has a start of its own; zero by default.
 
     Raises
     ------
@@ -71,6 +78,8 @@ def march(
         If J or C is not finite along the solution.
     """
     state = _March(noise, rows, float(times[-1]), source)
+    if initial is not None:
+        state.sigma = initial
     count, (S, T) = len(rows), curves.shape[:2]
     features, between = np.zeros((T, count, count)), np.zeros((S, T, T))
     columns, shift = np.zeros((S, 0, noise.size)), np.zeros((T, noise.size))

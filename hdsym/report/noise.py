@@ -80,6 +80,8 @@ def _notes(path: Trajectory, account: dict[str, Any]) -> tuple[str, ...]:
     ]
     if account["error"]:
         found.append(f"Relative error of standard deviations from the points: {number(float(account['error']), 2)}.")
+    if account.get("caution"):
+        found.append(account["caution"])
     if path.attrs.get("finite_d") == "mean":
         found.append("Curves are shifted, at order 1/d, to the mean of single runs.")
     return tuple(found)

@@ -150,3 +150,15 @@ def test_exported_modules_have_the_same_error_bars(tmp_path):
     np.testing.assert_allclose(found["overlaps_std"], path.overlaps_std, rtol=1e-5)
     with pytest.raises(CodegenError, match="sums over units"):
         hd.derive(hd.zoo.committee()).export(tmp_path / "no.py", fluctuations=True)
+
+
+def test_near_a_saddle_the_result_says_so(theory, path):
+    """A start that every run draws anew, with its own spread: <X, X*> has the variance 1 / d at t = 0."""
+    problem = hd.Problem(
+        spectrum=hd.spectrum.identity(d=1000), start=hd.start.uninformed(rng=0), learning_rate=0.1, horizon=12.0
+    )
+    lost = theory.solve(problem, fluctuations=True)
+    assert float(lost.gram_std[0, 0, 1]) == pytest.approx(1000**-0.5, rel=0.03)
+    assert "does not hold" in repr(lost)
+    assert "escape_distribution" in lost.attrs["fluctuations"]["caution"]
+    assert "does not hold" not in repr(path)
