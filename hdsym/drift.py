@@ -44,7 +44,7 @@ class Drift:
 
     def __call__(self, B: Float, theta: Float) -> tuple[Float, ...]:
         """H, I and T; not finite where formulas are singular."""
-        if self.trained is None:
+        if self.trained is None and not hasattr(self._module, "_drift_of"):
             return self._explicit(B)
         if not self.trained:
             return (*self._weighed(B), np.zeros(0))

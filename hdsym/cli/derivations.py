@@ -86,7 +86,7 @@ def _formulas(theory: Any, steps: bool) -> dict[str, Any]:
     type=TargetName(),
     default="numpy",
     show_default=True,
-    help="numpy, or numba for compiled sums over units.",
+    help="numpy, or numba for compiled code.",
 )
 @_quiet
 @reported

@@ -90,7 +90,8 @@ def _inner(text: str, indent: int, tail: str = "") -> str:
     margin = " " * indent
     if indent + len(text) + len(tail) <= WIDTH:
         return margin + text + tail
-    pieces = _arguments(text, indent) or _pieces(text, (" for ", " if ")) or _pieces(text, (" + ", " - "))
+    separators = ((" for ", " if "), (" and ",), (" + ", " - "))
+    pieces = _arguments(text, indent) or next(filter(None, (_pieces(text, each) for each in separators)), [])
     if not pieces:
         factors = _pieces(text, (" * ", " / "))
         whole = margin + fitted(text, indent, tail)

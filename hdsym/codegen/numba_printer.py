@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from ..cas import sp
-from .printer import NumpyPrinter
+from ..cas import Expr, sp
+from ..ir.guards import bounded, weighted
+from ..special import log_ndtr, offzero, owens_t, sigmoid
+from .printer import ATOM, NumpyPrinter
 
 __all__ = ["NumbaPrinter"]
 
-_VECTORS = frozenset({"_softplus", "_logsumexp", "_user", "_inverse_mills"})
-"""Methods whose text is for arrays alone."""
-
 
 class NumbaPrinter(NumpyPrinter):
-    """Text of an expression for one set of numbers; what numba lacks is defined in templates/numba/sized_sums.j2."""
+    """Text of an expression for one set of numbers; what numba lacks is defined in templates/numba/scalars.j2."""
 
     TARGET: ClassVar[str] = "numba"
-    REMEDY: ClassVar[str] = "use target='numpy', which prints every model"
     LARGER: ClassVar[str] = "_larger"
     CALLS: ClassVar[dict[object, str]] = {
         sp.exp: "math.exp",
@@ -34,12 +32,28 @@ class NumbaPrinter(NumpyPrinter):
         sp.erfc: "math.erfc",
         sp.atan: "_arctan",
         sp.atan2: "_arctan2",
+        sigmoid: "_sigmoid",
+        log_ndtr: "_log_ndtr",
+        owens_t: "_owens_t",
     }
+
+    def _softplus(self, expr: Expr) -> tuple[str, int]:
+        return f"_softplus({self(expr.args[0])})", ATOM
+
+    def _logsumexp(self, expr: Expr) -> tuple[str, int]:
+        text = self(expr.args[0])
+        for arg in expr.args[1:]:
+            text = f"_logaddexp({text}, {self(arg)})"
+        return text, ATOM
+
+    def _inverse_mills(self, expr: Expr) -> tuple[str, int]:
+        return f"_inverse_mills({self(expr.args[0])})", ATOM
+
+    def _argument(self, expr: Expr) -> str:
+        """Without the brackets that a choice needs inside other expressions alone."""
+        text = self(expr)
+        return text[1:-1] if isinstance(expr, bounded | offzero | weighted) else text
 
     @staticmethod
     def _choice(condition: str, first: str, second: str) -> str:
         return f"({first} if {condition} else {second})"
-
-    METHODS: ClassVar[dict[type, str]] = {
-        kind: method for kind, method in NumpyPrinter.METHODS.items() if method not in _VECTORS
-    }

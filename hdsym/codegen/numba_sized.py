@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import CodegenError
-from ..ir.nodes import Assign, LineIntegral, Program, Statement
 from ..ir.sized import KernelFunction, SizedProgram
 from ..symbols import entry_name
 from . import sized_target
 from .layout import WIDTH, docstring
-from .sized_loops import Pattern, Sums, scalar
-from .sized_terms import has_integrals
-from .statements import brackets, line
+from .numba_nodes import scalar
+from .numba_statements import Body
+from .numba_target import shared
+from .sized_loops import Pattern, Sums, kernel_options
 
-__all__ = ["context", "written_out"]
+__all__ = ["context"]
 
 
 def context(program: SizedProgram) -> dict[str, Any]:
@@ -23,12 +22,13 @@ def context(program: SizedProgram) -> dict[str, Any]:
     Raises
     ------
     CodegenError
-        For a kernel that is integrated numerically by more than a line integral, or with a function numba lacks.
+        For a function that has no compiled form.
     """
     sums = Sums(program)
     risk, drift = sums.lines("risk"), sums.lines("gradient", "fisher", "trained")
-    integrands: list[dict[str, str]] = []
+    integrands: list[dict[str, Any]] = []
     kernels = [_kernel(kernel, integrands) for kernel in program.kernels]
+    code = [text for kernel in kernels for text in [*kernel["body"], kernel["returns"]]]
     arrays, trained = [m.name for m in program.arrays], [m.name for m in program.trained]
     numbers = [slot.name for slot in program.parameters]
     fixed, every = [*program.sizes, *arrays, *numbers], [*program.sizes, *arrays, *numbers, *trained]
@@ -36,13 +36,7 @@ def context(program: SizedProgram) -> dict[str, Any]:
     preamble += [f"{m.name} = _units({m.name}, {m.size})" for m in program.arrays]
     return {
         **sized_target.context(program),
-        "target": "numba",
-        "needs": "numpy, scipy and numba",
-        "imported": "",
-        "uses_special": False,
-        "uses_math": True,
-        "uses_unit_integral": bool(integrands),
-        "integrands": integrands,
+        **shared([kernel.function for kernel in program.kernels], integrands, code, trained=bool(trained)),
         "kernels": kernels,
         "sums": [_sum(name, pattern) for pattern, name in sums.patterns.items()],
         "risk_lines": risk,
@@ -55,60 +49,20 @@ def context(program: SizedProgram) -> dict[str, Any]:
     }
 
 
-def written_out(program: Program) -> dict[str, Any]:
-    """Raise :class:`CodegenError`: models without sums over units have no numba target yet."""
-    raise CodegenError(
-        f"{program.name} has no sums over units, and the numba target compiles these alone",
-        remedy="use target='numpy', which prints every model",
-    )
-
-
 def _listed(names: list[str]) -> str:
     return "".join(f", {name}" for name in names)
 
 
-def _kernel(kernel: KernelFunction, integrands: list[dict[str, str]]) -> dict[str, Any]:
-    function = kernel.function
-    body = [text for statement in function.body for text in _statement(statement, kernel, integrands)]
-    options = [*kernel.parameters, *["refine"] * has_integrals(kernel)]
-    value = scalar(function.outputs[0].entries[0])
+def _kernel(kernel: KernelFunction, integrands: list[dict[str, Any]]) -> dict[str, Any]:
+    function, value = kernel.function, scalar(kernel.function.outputs[0].entries[0])
     return {
         "name": function.name,
-        "arguments": ", ".join([*(symbol.name for symbol in function.inputs), *options]),
+        "inlined": not any(True for _ in function.integrals()),
+        "arguments": ", ".join([*(symbol.name for symbol in function.inputs), *kernel_options(kernel)]),
         "docstring": docstring(sized_target.meaning(kernel)),
-        "body": body,
+        "body": Body(function.name, kernel.parameters, integrands).lines(function.body),
         "returns": value if len(value) <= WIDTH - 16 else f"({value})",
     }
-
-
-def _statement(statement: Statement, kernel: KernelFunction, integrands: list[dict[str, str]]) -> list[str]:
-    if isinstance(statement, Assign):
-        return [line(statement.target.name, scalar(statement.value))]
-    if not isinstance(statement, LineIntegral):
-        raise CodegenError(
-            f"{kernel.function.name} = {sized_target.meaning(kernel)} is integrated over {statement.dimension} "
-            "dimensions, which the numba target cannot compile",
-            remedy="use target='numpy', which prints every model",
-        )
-    name = f"_integrand_{len(integrands) + 1}"
-    variables = [symbol.name for symbol in (statement.variable, *statement.arguments)]
-    integrands.append(
-        {
-            "name": name,
-            "of": kernel.function.name,
-            "variable": variables[0],
-            "arguments": ", ".join([*variables, *kernel.parameters]),
-            "value": scalar(statement.integrand),
-        }
-    )
-    target, values = statement.target.name, ["u[n]", *map(scalar, statement.values), *kernel.parameters]
-    nearest = f"_nearest({brackets(map(scalar, statement.gaps))})" if statement.gaps else "1.0"
-    return [
-        f"u, w = _unit_nodes({nearest}, refine)",
-        f"{target} = 0.0",
-        "for n in range(u.size):",
-        f"    {target} += w[n] * {name}({', '.join(values)})",
-    ]
 
 
 def _sum(name: str, pattern: Pattern) -> dict[str, Any]:
@@ -116,7 +70,7 @@ def _sum(name: str, pattern: Pattern) -> dict[str, Any]:
     kernel, free = pattern.kernel, pattern.free
     size = kernel.size
     extras = [symbol.name for symbol in kernel.function.inputs[size * (size + 1) // 2 :]]
-    options = ["*options"] * bool(kernel.parameters or has_integrals(kernel))
+    options = ["*options"] * bool(kernel_options(kernel))
     pairs = [(a, b) for a in range(size) for b in range(a, size)]
     names = {(a, b): entry_name("B", a + 1, b + 1) for a, b in pairs}
     entries = [names[pair] if free[pair[0]] and free[pair[1]] else f"{names[pair]}[k]" for pair in pairs]
@@ -142,7 +96,7 @@ def _sum(name: str, pattern: Pattern) -> dict[str, Any]:
         ],
         "tables": [{"name": f"across_{b + 1}", "row": f"r{b + 1}"} for b in crossed],
         "over_free": lines,
-        "value": value,
+        "value": value if len(value) <= WIDTH - 40 else f"({value})",
     }
 
 

@@ -10,7 +10,7 @@ from ..symbols import entry_name
 from .layout import WIDTH, wrapped
 from .statements import core, declared_code, expression, integration, line, option_name
 
-__all__ = ["context", "function_context"]
+__all__ = ["argument", "context", "function_context"]
 
 
 def context(program: Program) -> dict[str, Any]:
@@ -21,7 +21,11 @@ def context(program: Program) -> dict[str, Any]:
     calls = "".join(f", {name}={name}" for name in names)
     cores = [core(function, names) for function in program.functions]
     body = "\n".join(text for part in cores for text in [*part["body"], part["returns"]])
+    needed = integration(*program.functions)
     return {
+        "target": "numpy",
+        "needs": "numpy and scipy",
+        "imported": "lru_cache" if needed["hermite"] or needed["quasi"] else "",
         "title": f"{program.name}: risk, gradient, Fisher matrix and ODEs of one-pass SGD in high dimension.",
         "version": __version__,
         "sympy_version": sp.__version__,
@@ -36,14 +40,14 @@ def context(program: Program) -> dict[str, Any]:
         "rules": [f"{rule.name}{f' ({rule.reference})' if rule.reference else ''}" for rule in program.rules],
         "references": wrapped(program.references or ("none given",), 116),
         "uses_special": "special." in body,
-        **integration(*program.functions),
+        **needed,
         **declared_code(*program.functions),
         "cores": cores,
         "conditions": [str(c) for _, c in program.conditions.formulas] if program.conditions else [],
-        "signature": ", *" + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
+        "signature": ", *" + "".join(f", {argument(s.name, s.default)}" for s in program.parameters),
         "signature_alone": ", *" * bool(names)
-        + "".join(f", {_argument(s.name, s.default)}" for s in program.parameters),
-        "signature_continued": "".join(f",\n    {_argument(s.name, s.default)}" for s in program.parameters),
+        + "".join(f", {argument(s.name, s.default)}" for s in program.parameters),
+        "signature_continued": "".join(f",\n    {argument(s.name, s.default)}" for s in program.parameters),
         "passed": calls,
         "passed_continued": calls,
         "passed_options": "".join(f", {name}=given.{option_name(name)}" for name in names),
@@ -81,7 +85,8 @@ def _tuple(items: Any) -> str:
     return f"({text},)" if "), (" not in text else f"({text})"
 
 
-def _argument(name: str, default: float | None) -> str:
+def argument(name: str, default: float | None) -> str:
+    """A parameter of the model as an argument of a generated function."""
     return f"{name}: float" if default is None else f"{name}: float = {default!r}"
 
 

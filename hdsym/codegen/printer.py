@@ -59,7 +59,11 @@ class NumpyPrinter:
                 f"{expr} contains {type(expr).__name__!r}, which the {self.TARGET} target cannot print",
                 remedy=self.REMEDY,
             )
-        return f"{call}({', '.join(self(arg) for arg in expr.args)})", ATOM
+        return f"{call}({', '.join(map(self._argument, expr.args))})", ATOM
+
+    def _argument(self, expr: Expr) -> str:
+        """The text of an argument of a function."""
+        return self(expr)
 
     def _bracket(self, expr: Expr, level: int) -> str:
         text, own = self._print(expr)
@@ -111,14 +115,14 @@ class NumpyPrinter:
         return f"{numerator} / {denominator if len(below) == 1 else f'({denominator})'}", PRODUCT
 
     def _exp(self, expr: Expr) -> tuple[str, int]:
-        return f"{self.CALLS[sp.exp]}({self(expr.args[0])})", ATOM
+        return f"{self.CALLS[sp.exp]}({self._argument(expr.args[0])})", ATOM
 
     def _pow(self, expr: Expr) -> tuple[str, int]:
         base, exponent = expr.as_base_exp()
         if exponent.is_Rational and exponent < 0:
             return f"1.0 / {self._bracket(base**-exponent, PRODUCT + 1)}", PRODUCT
         if exponent == sp.Rational(1, 2):
-            return f"np.sqrt({self(base)})", ATOM
+            return f"np.sqrt({self._argument(base)})", ATOM
         power = str(exponent) if exponent.is_Integer else f"({self(exponent)})"
         return f"{self._bracket(base, ATOM)}**{power}", POWER
 

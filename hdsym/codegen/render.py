@@ -12,10 +12,10 @@ from ..errors import CodegenError
 from ..ir.nodes import Function, Program
 from ..ir.sized import SizedProgram
 from ..paths import templates_dir
-from . import numba_sized, numpy_target, sized_target
+from . import numba_sized, numba_target, numpy_target, sized_target
 from .layout import filled, laid_out
 
-__all__ = ["TARGETS", "Target", "render", "render_function"]
+__all__ = ["TARGETS", "Target", "environment", "render", "render_function"]
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Target:
 _ENTRIES = ("module.py.j2", "sized_module.py.j2")
 TARGETS: dict[str, Target] = {
     "numpy": Target("numpy", *_ENTRIES, numpy_target.context, sized_target.context, laid_out),
-    "numba": Target("numba", *_ENTRIES, numba_sized.written_out, numba_sized.context, laid_out),
+    "numba": Target("numba", *_ENTRIES, numba_target.context, numba_sized.context, laid_out),
 }
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
@@ -54,18 +54,19 @@ def render(program: Program | SizedProgram, target: str = "numpy", *, adaptive: 
     chosen = TARGETS[target]
     sized = isinstance(program, SizedProgram)
     template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
-    text: str = _environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)
+    text: str = environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)
     return chosen.layout(text.rstrip() + "\n")
 
 
 def render_function(function: Function) -> str:
     """The text of a numpy module with this function alone and the quadrature it needs."""
-    text: str = _environment("numpy").get_template("function.py.j2").render(numpy_target.function_context(function))
+    text: str = environment("numpy").get_template("function.py.j2").render(numpy_target.function_context(function))
     return laid_out(text.rstrip() + "\n")
 
 
 @cache
-def _environment(folder: str) -> Any:
+def environment(folder: str) -> Any:
+    """The templates of a target, over those of numpy."""
     import jinja2
 
     environment = jinja2.Environment(

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from ..cas import sp
 from ..ir.sized import KernelFunction, SizedProgram, SumBlock, SumCall
 from .layout import wrapped
-from .numba_printer import NumbaPrinter
+from .numba_nodes import scalar, tables
 from .sized_sums import Group, groups, product
 from .sized_terms import TARGETS, formula, has_integrals, index_names, place
 from .statements import brackets
 
-__all__ = ["Pattern", "Sums", "scalar"]
+__all__ = ["Pattern", "Sums", "kernel_options"]
 
-scalar = NumbaPrinter()
+
+def kernel_options(kernel: KernelFunction) -> list[str]:
+    """What the compiled function of a kernel is given last: parameters, and what quadrature needs."""
+    return [*kernel.parameters, *["refine"] * has_integrals(kernel), *tables(kernel.function)]
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class _Body:
         if pattern.apart:
             arguments += [self._tuples(call, free=True) if varies else "_NONE", self._tuples(call, free=False)]
         arguments += [self._extra(call, name, index) for name, index in call.extras]
-        options = [*kernel.parameters, *["refine"] * has_integrals(kernel)]
+        options = kernel_options(kernel)
         arguments += [brackets(options)] * bool(options)
         name = f"E{sum(line.startswith('E') for line in self.terms) + 1}"
         self.terms.append(f"{name} = {self.sums.function(pattern)}({', '.join(arguments)})")
@@ -120,7 +123,7 @@ class _Body:
         rows = [place(offset, self.names[index]) for offset, index in call.rows]
         entries = [f"B[{rows[a]}, {rows[b]}]" for a in range(len(rows)) for b in range(a, len(rows))]
         extras = [f"{name}[{self.names[index]}]" for name, index in call.extras]
-        options = [*kernel.parameters, *["refine"] * has_integrals(kernel)]
+        options = kernel_options(kernel)
         text = f"{kernel.function.name}({', '.join([*entries, *extras, *options])})"
         tests = " and ".join(f"{self.names[a]} != {self.names[b]}" for a, b in call.apart)
         return f"({text} if {tests} else 0.0)" if tests else text

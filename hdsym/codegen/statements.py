@@ -11,7 +11,7 @@ from ..userfunction import sources
 from .layout import docstring
 from .printer import NumpyPrinter
 
-__all__ = ["brackets", "core", "declared_code", "expression", "integration", "line", "option_name"]
+__all__ = ["POINTS", "brackets", "core", "declared_code", "expression", "integration", "line", "option_name"]
 
 expression = NumpyPrinter()
 _SHORT = 104
@@ -94,14 +94,14 @@ def _integral(plan: Integral) -> str:
     if plan.rule in ("separable", "tensor", "plane"):
         options = [str(plan.steepness)]
     elif plan.rule == "quasi":
-        return _call(f"{plan.target.name} = quasi_mean", [*parts, law, _POINTS[plan.sharp], last])
+        return _call(f"{plan.target.name} = quasi_mean", [*parts, law, POINTS[plan.sharp], last])
     plain = plan.dimension == 2 and plan.rule != "plane"
     name = f"{_RULES[plan.rule]}_2d" if plain else _RULES[plan.rule]
     splitting = [] if plan.rule == "trapezoid" else [f"({forms})", *options]
     return _call(f"{plan.target.name} = {name}", [*parts, law, *splitting, last])
 
 
-_POINTS = {False: "12", True: "15"}
+POINTS = {False: "12", True: "15"}
 """Binary logarithm of the number of quasi-random pairs of points, without and with kinks."""
 
 _RULES = {

@@ -208,9 +208,10 @@ class Derivation(Generated, Solving):
         adaptive: bool = False,
         fluctuations: bool = False,
     ) -> Path:
-        """Write the solver as a module that stands alone (numpy and scipy) and return its path.
+        """Write the solver as a module that stands alone and return its path.
 
-        With `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy; with
+        It needs numpy and scipy, and numba for ``target="numba"``, whose ``solve`` has the time loop compiled too. With
+        `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy; with
         `adaptive` it has ``solve_adaptive``, for learning rates that depend on the solution; with `fluctuations` the
         Jacobian and ``solve_fluctuations``, for error bars of single runs.
 

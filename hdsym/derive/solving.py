@@ -69,14 +69,14 @@ class Solving:
     def with_target(self, target: str) -> Self:
         """The same derivation, whose solver is written for `target`: ``"numpy"``, or ``"numba"``, which compiles it.
 
-        Compiling takes some ten seconds once; the result is kept on disk (``HDSYM_CACHE_DIR``) for later sessions. It
-        pays where a right-hand side is dear or is needed often: wide committees, long horizons.
+        Compiling takes some seconds once, half a minute for integrals in four dimensions; the result is kept on disk
+        (``HDSYM_CACHE_DIR``) for later sessions. It pays where a right-hand side is dear or is needed often: wide
+        committees, quadrature, long horizons. The ``solve`` of the module itself has the time loop compiled too.
 
         Raises
         ------
         CodegenError
-            If the target is unknown, or cannot express this model: numba needs sums over units whose kernels have
-            closed forms, or line integrals.
+            If the target is unknown, or a function of the model has no form in it.
         """
         found = dataclasses.replace(self, target=target)  # type: ignore[type-var]  # both kinds are dataclasses
         theory: Any = found

@@ -13,6 +13,7 @@ import sympy as sp
 
 import hdsym as hd
 from hdsym.errors import CodegenError, DeclarationError
+from tests.codegen.test_numba_explicit import interpreted
 from tests.derive.committees import point
 
 k = sp.Symbol("k", integer=True)
@@ -132,11 +133,31 @@ def test_the_angle_of_a_point(theories: dict[str, Any]) -> None:
     assert np.isnan([angle(np.nan, 1.0), angle(1.0, np.nan)]).all()
 
 
-def test_what_it_cannot_compile_is_refused() -> None:
-    with pytest.raises(CodegenError, match=r"kernel_1 .* integrated over") as refused:
-        hd.derive(hd.zoo.committee(sp.tanh)).with_target("numba")
-    assert "numpy" in str(refused.value)
-    with pytest.raises(CodegenError, match="no sums over units"):
-        hd.derive(hd.zoo.phase_retrieval()).with_target("numba")
+def test_kernels_with_quadrature() -> None:
+    """In two and in four dimensions, where the compiler takes long and Python does not."""
+    theory = hd.derive(hd.zoo.committee(sp.tanh))
+    source = theory.with_target("numba").source
+    assert "_gaussian_nodes_2d(" in source
+    assert "_mehler(" in source
+    at = point(theory.model, 1, 1, seed=1)
+    given = theory.arguments(at.parameters, at.sizes)
+    for B in (0.05 * at.B, np.full((2, 2), 0.1)):
+        for name in ("risk", "gradient", "fisher"):
+            found, expected = (getattr(module, name)(B, **given) for module in (interpreted(source), theory.module))
+            np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("rates", [None, 0.2, lambda t: [0.2, 0.1 + t]], ids=["one", "own", "schedule"])
+def test_loop_with_trained_scalars(rates: Any, theories: dict[str, Any]) -> None:
+    theory, lam, rho = theories["erf, trained"], np.array([0.5, 1.5]), np.array([0.5, 0.5])
+    grams = np.tile(0.25 * (np.eye(4) + 0.3), (2, 1, 1))
+    options = {"K": 2, "M": 2, "v": [0.4, 0.3], "delta": 0.1, "rtol": 1e-10, "atol": 1e-12, "rates": rates}
+    modules = (theory.module, interpreted(theory.with_target("numba").source))
+    paths = [module.solve(lam, rho, grams, 0.3, [0.1, 0.4], **options) for module in modules]
+    for key, value in paths[0].items():
+        np.testing.assert_allclose(paths[1][key], value, rtol=1e-8, err_msg=key)
+
+
+def test_an_unknown_target_is_refused() -> None:
     with pytest.raises(CodegenError, match="there is no target 'nunba'"):
         hd.derive(hd.zoo.committee("erf")).with_target("nunba")
