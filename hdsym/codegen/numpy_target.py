@@ -19,11 +19,13 @@ def context(program: Program) -> dict[str, Any]:
 
     names = [slot.name for slot in program.parameters]
     calls = "".join(f", {name}={name}" for name in names)
-    cores = [core(function, names) for function in program.functions]
+    cores = [core(function) for function in program.functions]
     body = "\n".join(text for part in cores for text in [*part["body"], part["returns"]])
     return {
         "title": f"{program.name}: risk, gradient, Fisher matrix and ODEs of one-pass SGD in high dimension.",
         "version": __version__,
+        "target": "numpy",
+        "needs": "numpy and scipy",
         "sympy_version": sp.__version__,
         "declaration": wrapped(program.declaration, 116),
         "parameter_lines": [_parameter_line(slot.name, slot.default) for slot in program.parameters],
@@ -67,7 +69,7 @@ def context(program: Program) -> dict[str, Any]:
 
 def function_context(function: Function) -> dict[str, Any]:
     """What templates/numpy/function.py.j2 prints: one function of its inputs, with the quadrature it needs."""
-    text = core(function, [])
+    text = core(function)
     return {
         "core": text,
         "uses_special": "special." in "\n".join([*text["body"], text["returns"]]),

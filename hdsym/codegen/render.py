@@ -12,7 +12,7 @@ from ..errors import CodegenError
 from ..ir.nodes import Function, Program
 from ..ir.sized import SizedProgram
 from ..paths import templates_dir
-from . import numba_sized, numpy_target, sized_target
+from . import jax_sized, jax_target, numba_sized, numpy_target, sized_target
 from .layout import filled, laid_out
 
 __all__ = ["TARGETS", "Target", "render", "render_function"]
@@ -21,7 +21,8 @@ __all__ = ["TARGETS", "Target", "render", "render_function"]
 @dataclass(frozen=True)
 class Target:
     """A language to print: its template folder, over that of numpy, for programs of fixed and of any size the entry
-    template and the function that prepares the text fragments, and what breaks lines that are too long.
+    template and the function that prepares the text fragments, what breaks lines that are too long, and whether it can
+    print learning rates that depend on the solution.
     """
 
     folder: str
@@ -30,12 +31,14 @@ class Target:
     context: Callable[[Any], dict[str, Any]]
     sized_context: Callable[[Any], dict[str, Any]]
     layout: Callable[[str], str]
+    adaptive: bool = True
 
 
 _ENTRIES = ("module.py.j2", "sized_module.py.j2")
 TARGETS: dict[str, Target] = {
     "numpy": Target("numpy", *_ENTRIES, numpy_target.context, sized_target.context, laid_out),
     "numba": Target("numba", *_ENTRIES, numba_sized.written_out, numba_sized.context, laid_out),
+    "jax": Target("jax", *_ENTRIES, jax_target.context, jax_sized.context, laid_out, adaptive=False),
 }
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
@@ -52,6 +55,8 @@ def render(program: Program | SizedProgram, target: str = "numpy", *, adaptive: 
         near = difflib.get_close_matches(str(target), TARGETS, n=1, cutoff=0.0)
         raise CodegenError(f"there is no target {target!r}", remedy=f"the nearest is {near[0]!r}")
     chosen = TARGETS[target]
+    if adaptive and not chosen.adaptive:
+        raise CodegenError(f"the {target} target has no adaptive learning rates", remedy="use target='numpy' for them")
     sized = isinstance(program, SizedProgram)
     template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
     text: str = _environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)
