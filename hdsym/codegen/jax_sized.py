@@ -49,7 +49,9 @@ def context(program: SizedProgram) -> dict[str, Any]:
     arrays, trained = [m.name for m in program.arrays], [m.name for m in program.trained]
     numbers = [slot.name for slot in program.parameters]
     sizes = list(program.sizes)
-    declared = [argument(m.name, m.default) for m in (*program.arrays, *program.parameters)]
+    constants: list[tuple[str, float | None]] = [(m.name, m.default) for m in program.arrays]
+    constants += [(slot.name, slot.default) for slot in program.parameters]
+    declared = [argument(*constant) for constant in constants]
     states = [argument(m.name, m.default) for m in program.trained]
     given = [f"{name}: int" for name in sizes]
     bare = [*given, *(f"{name}: ArrayLike" for name in [*arrays, *numbers])]

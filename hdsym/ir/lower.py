@@ -37,12 +37,14 @@ __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_functi
 _GENERATED = re.compile(r"[cEGHIBkqru]\d+(_\d+)?(_B\d+(_\d+)?)?|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
-    Any Array ArrayLike atol B batch block Callable callable changes damping delta dG dH dI dict diffusion drift
-    dy entries F fisher fixed float flow G G0 gamma gaussian_mean gaussian_mean_2d gradient H I int lam len
-    lengths make_rhs math matrix method modes n nested_mean np overlaps own pack PAIRS partial plane_mean pull
-    quasi_mean rate rates refine rho rhs risk rows rtol RuntimeError schedule separable_mean shape sizes
-    solution solve solve_ivp special split_mean split_mean_2d start str stretch students T t tensor_mean theta
-    times tol tolerance total trained trained_gradient tuple u unit_integral unpack v value values w y z zip
+    adjoint Any argparse Array ArrayLike atol B batch block Callable callable changes damping delta dG dH dI
+    defined dict diffrax diffusion drift dy entries evaluate explicit F fisher fixed float flow formulas G G0
+    gamma gaussian_mean gaussian_mean_2d gradient H I int jax jnp kernels lam lax len lengths make_rhs main math
+    matrix max_steps method modes n nested_mean np odes ok overlaps own pack PAIRS partial plane_mean product
+    pull quasi_mean rate rates refine rho rhs risk rows rtol RuntimeError schedule separable_mean shape sizes
+    solution solve solve_ivp sp special split_mean split_mean_2d start statistics str stretch students sum_lam T
+    t tensor_mean theta times tol tolerance total trained trained_gradient tuple u unit_integral unpack v value
+    values w y z zip
 """
 RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""
