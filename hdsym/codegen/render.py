@@ -13,7 +13,7 @@ from ..ir.document import Document
 from ..ir.nodes import Function, Program
 from ..ir.sized import SizedProgram
 from ..paths import templates_dir
-from . import jax_sized, jax_target, numba_sized, numpy_target, sized_target, sympy_target
+from . import jax_sized, jax_target, latex_target, numba_sized, numpy_target, sized_target, sympy_target
 from .layout import filled, laid_out
 
 __all__ = ["TARGETS", "Target", "known", "render", "render_function"]
@@ -37,10 +37,14 @@ class Target:
 
 
 _ENTRIES, _FORMULAS = ("module.py.j2", "sized_module.py.j2"), ("module.py.j2", "module.py.j2")
+_APPENDIX = ("appendix.tex.j2", "appendix.tex.j2")
 TARGETS: dict[str, Target] = {
     "numpy": Target("numpy", *_ENTRIES, numpy_target.context, sized_target.context, laid_out),
     "numba": Target("numba", *_ENTRIES, numba_sized.written_out, numba_sized.context, laid_out),
     "jax": Target("jax", *_ENTRIES, jax_target.context, jax_sized.context, laid_out, adaptive=False),
+    "latex": Target(
+        "latex", *_APPENDIX, latex_target.context, latex_target.context, latex_target.laid_out, False, formulas=True
+    ),
     "sympy": Target("sympy", *_FORMULAS, sympy_target.context, sympy_target.context, laid_out, False, formulas=True),
 }
 """Targets by name; a new one is a printer, a template folder and a line here."""
