@@ -18,8 +18,8 @@ from .latex_printer import escaped, width
 __all__ = ["context", "laid_out"]
 
 _BASE = (
-    "E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, Hitting the High-Dimensional Notes: An ODE for SGD learning "
-    "dynamics on GLMs and multi-index models, Information and Inference 13(4), 2024, arXiv:2308.08977"
+    "E. Collins-Woodfin, C. Paquette, E. Paquette, I. Seroussi, Hitting the High-Dimensional Notes: An ODE for SGD "
+    "learning dynamics on GLMs and multi-index models, Information and Inference 13(4), 2024, arXiv:2308.08977"
 )
 _SHORT = 150
 
