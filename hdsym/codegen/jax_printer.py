@@ -13,7 +13,7 @@ from .printer import ATOM, NumpyPrinter
 
 __all__ = ["HELPERS", "JaxPrinter", "check"]
 
-HELPERS = ("_sqrt", "_power", "_ratio", "_weighted", "_arctan2", "_arcsin", "_inverse_mills", "_owens_t")
+HELPERS = ("_sqrt", "_power", "_ratio", "_weighted", "_arctan2", "_arcsin", "_inverse_mills", "_log_ndtr", "_owens_t")
 """Functions of templates/jax/safe.j2 that printed expressions call; a module has those that it needs."""
 
 
@@ -42,7 +42,7 @@ class JaxPrinter(NumpyPrinter):
         sp.erfc: "special.erfc",
         sigmoid: "special.expit",
         owens_t: "_owens_t",
-        log_ndtr: "special.log_ndtr",
+        log_ndtr: "_log_ndtr",
     }
 
     def _quotient(self, numerator: str, below: list[Expr]) -> tuple[str, int]:

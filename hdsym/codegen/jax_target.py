@@ -81,12 +81,12 @@ def needs(cores: list[dict[str, Any]], more: list[str], rules: dict[str, Any]) -
     """Which helpers and imports printed code needs."""
     text = "\n".join([*(line for part in cores for line in [*part["body"], part["returns"]]), *more])
     helpers = [name for name in HELPERS if f"{name}(" in text]
-    shifted = {"_inverse_mills", "_owens_t"} & set(helpers)
+    tails = {"_inverse_mills", "_log_ndtr"} & set(helpers)
     integrals = [rules[key] for key in ("quadrature", "quadrature_2d", "split", "split_2d", "hermite")]
     return {
         "helpers": helpers,
-        "uses_special": "special." in text or bool(shifted),
-        "uses_lax": "_ratio" in helpers or any(integrals),
+        "uses_special": "special." in text or bool(tails) or "_owens_t" in helpers,
+        "uses_lax": "_ratio" in helpers or bool(tails) or any(integrals),
         "cached": rules["hermite"] or rules["quasi"],
         "approximate": any([*integrals, rules["quasi"], rules["unit_integral"]]),
     }

@@ -16,7 +16,7 @@ from ..paths import templates_dir
 from . import jax_sized, jax_target, latex_target, numba_sized, numpy_target, sized_target, sympy_target
 from .layout import filled, laid_out
 
-__all__ = ["TARGETS", "Target", "known", "render", "render_function"]
+__all__ = ["TARGETS", "Target", "environment", "known", "render", "render_function"]
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,19 @@ def render(program: Program | SizedProgram | Document, target: str = "numpy", *,
         raise CodegenError(f"the {target} target has no adaptive learning rates", remedy="use target='numpy' for them")
     sized = isinstance(program, SizedProgram)
     template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
-    text: str = _environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)
+    text: str = environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)
     return chosen.layout(text.rstrip() + "\n")
 
 
 def render_function(function: Function) -> str:
     """The text of a numpy module with this function alone and the quadrature it needs."""
-    text: str = _environment("numpy").get_template("function.py.j2").render(numpy_target.function_context(function))
+    text: str = environment("numpy").get_template("function.py.j2").render(numpy_target.function_context(function))
     return laid_out(text.rstrip() + "\n")
 
 
 @cache
-def _environment(folder: str) -> Any:
+def environment(folder: str) -> Any:
+    """Templates of a folder, over those of numpy."""
     import jinja2
 
     environment = jinja2.Environment(
