@@ -143,12 +143,11 @@ class Lines:
 
 
 def _inner(value: Expr) -> list[Expr]:
-    """Parts that a name may stand for: sums, functions, powers; not what depends on an index that is summed over."""
-    bound = {limit[0] for total in value.atoms(sp.Sum) for limit in total.limits}
+    """Parts that a name may stand for: sums, functions, powers; nothing that depends on an index of units."""
     nodes = (node for node in sp.preorder_traversal(value) if isinstance(node, sp.Expr))
     kinds = (sp.Add, sp.Function, sp.Pow, sp.Mul)
     found = [n for n in nodes if n != value and isinstance(n, kinds) and not n.is_number and not n.has(sp.Indexed)]
-    return [node for node in found if not node.free_symbols & bound]
+    return [node for node in found if not any(symbol.is_integer for symbol in node.free_symbols)]
 
 
 def _depth(value: Expr) -> int:
