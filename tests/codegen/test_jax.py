@@ -212,7 +212,7 @@ def test_text_is_the_golden_one_lint_clean(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_modules_are_strictly_typed(tmp_path: Path) -> None:
-    models = (LOGISTIC, hd.zoo.multiclass_logistic(3), hd.zoo.committee("erf", trained_second_layer=True))
+    models = (LOGISTIC, hd.zoo.committee("erf", trained_second_layer=True))
     common.check_types(
         tmp_path / "cache", *(hd.derive(m).export(tmp_path / f"m{k}.py", "jax") for k, m in enumerate(models))
     )

@@ -18,7 +18,11 @@ from hdsym.errors import CodegenError
 QUANTITIES = ("risk", "gradient", "fisher")
 REFUSED = {("numba", name): "no sums over units" for name in hd.zoo.ZOO if name != "committee"}
 """What a target cannot express, and what it says."""
-LEFT_OUT = {("sympy", "multiclass_logistic", "fisher"): "integrals over four variables, a million points each"}
+LEFT_OUT = {
+    ("sympy", "multiclass_logistic", "fisher"): "integrals over four variables, a million points each",
+    ("jax", "multiclass_logistic", "solve"): "compiles for long; gradient and Fisher matrix are its right-hand side",
+    ("jax", "mixed_regression", "solve"): "compiles for long; gradient and Fisher matrix are its right-hand side",
+}
 """What agrees, but takes long."""
 SIZES = {"committee": {"K": 2, "M": 2}}
 DEAR = ("mixed_regression", "multiclass_logistic")
@@ -108,7 +112,7 @@ def test_risk_gradient_and_fisher_matrix(target: str, name: str) -> None:
     B = overlaps(name)
     expected = by_arrays(name, "numpy", B)
     found = by_formulas(name, B) if target == "sympy" else by_arrays(name, target, B)
-    assert set(found) == set(QUANTITIES) - {q for t, n, q in LEFT_OUT if (t, n) == (target, name)}
+    assert set(found) == {q for q in QUANTITIES if (target, name, q) not in LEFT_OUT}
     for quantity, values in found.items():
         size = max(1.0, np.abs(expected[quantity]).max())
         np.testing.assert_allclose(values, expected[quantity], rtol=0, atol=1e-8 * size, err_msg=quantity)
@@ -123,7 +127,7 @@ def modes(name: str) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[
 
 @pytest.mark.parametrize(("target", "name"), cases("jax", "numba"))
 def test_solutions(target: str, name: str) -> None:
-    if (target, name) in REFUSED:
+    if (target, name) in REFUSED or (target, name, "solve") in LEFT_OUT:
         return
     times, options = np.array([0.0, 0.5, 1.5]), {"delta": 0.1, "batch": 2.0, "rtol": 1e-10, "atol": 1e-12}
     given = (*modes(name), 0.2, times)
