@@ -86,17 +86,17 @@ def _formulas(theory: Any, steps: bool) -> dict[str, Any]:
     type=TargetName(),
     default="numpy",
     show_default=True,
-    help="numpy, or numba for compiled code.",
+    help="numpy, numba, jax, sympy or latex.",
 )
 @_quiet
 @reported
 def export(source: str, output: Path | None, target: str, quiet: bool) -> None:
-    """Write the generated solver of a model, a module that stands alone on numpy and scipy (and numba)."""
+    """Write the generated solver of a model, a module that stands alone; or its formulas, for sympy or in LaTeX."""
     if output is not None:
         check_writable(output, folder=False)
-    theory = _derived(source, quiet).with_target(target)
+    theory = _derived(source, quiet)
     if output is None:
-        click.echo(theory.source, nl=False)
+        click.echo(theory.written(target), nl=False)
     else:
-        theory.export(output)
+        theory.export(output, target=target)
         click.echo(f"wrote {output}")

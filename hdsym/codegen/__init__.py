@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from .load import load_module
-from .render import TARGETS, render, render_function
+from .render import TARGETS, known, render, render_function
 
-__all__ = ["TARGETS", "load_module", "render", "render_function"]
+__all__ = ["TARGETS", "known", "load_module", "render", "render_function"]

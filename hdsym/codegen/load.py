@@ -33,7 +33,8 @@ def load_module(source: str, target: str = "numpy") -> ModuleType:
     Raises
     ------
     CodegenError
-        If the text does not compile, which would be a defect of the generator.
+        If the text does not compile, which would be a defect of the generator, or if it needs a package of its target
+        that is not installed.
     """
     if target == "numba":
         return load_source(source, "solver")  # from a folder that stays: numba keeps compiled code beside the module
@@ -52,6 +53,12 @@ def load_module(source: str, target: str = "numpy") -> ModuleType:
         except SyntaxError as error:
             del sys.modules[name]
             raise CodegenError(f"the generated module does not compile: {error}") from error
+        except ModuleNotFoundError as error:
+            del sys.modules[name]
+            raise CodegenError(
+                f"modules of the {target} target need {error.name}, which is not installed",
+                remedy=f"pip install hdsym[{target}], or use target='numpy'",
+            ) from error
         _LOADED[key] = module
     return _LOADED[key]
 

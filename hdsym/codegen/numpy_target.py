@@ -19,7 +19,7 @@ def context(program: Program) -> dict[str, Any]:
 
     names = [slot.name for slot in program.parameters]
     calls = "".join(f", {name}={name}" for name in names)
-    cores = [core(function, names) for function in program.functions]
+    cores = [core(function) for function in program.functions]
     body = "\n".join(text for part in cores for text in [*part["body"], part["returns"]])
     needed = integration(*program.functions)
     return {
@@ -71,7 +71,7 @@ def context(program: Program) -> dict[str, Any]:
 
 def function_context(function: Function) -> dict[str, Any]:
     """What templates/numpy/function.py.j2 prints: one function of its inputs, with the quadrature it needs."""
-    text = core(function, [])
+    text = core(function)
     return {
         "core": text,
         "uses_special": "special." in "\n".join([*text["body"], text["returns"]]),

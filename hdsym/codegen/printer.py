@@ -21,6 +21,8 @@ class NumpyPrinter:
     TARGET: ClassVar[str] = "numpy"
     REMEDY: ClassVar[str] = "use functions from hdsym.functions.KNOWN, or add the function to the printer"
     LARGER: ClassVar[str] = "np.maximum"
+    ROOT: ClassVar[str] = "np.sqrt"
+    LOGADD: ClassVar[str] = "np.logaddexp"
     CALLS: ClassVar[dict[object, str]] = {
         sp.exp: "np.exp",
         sp.log: "np.log",
@@ -109,8 +111,10 @@ class NumpyPrinter:
             else:
                 above.append(factor)
         numerator = " * ".join(self._bracket(f, PRODUCT + 1) for f in above) or "1.0"
-        if not below:
-            return numerator, PRODUCT
+        return self._quotient(numerator, below) if below else (numerator, PRODUCT)
+
+    def _quotient(self, numerator: str, below: list[Expr]) -> tuple[str, int]:
+        """A product over a product of other factors."""
         denominator = " * ".join(self._bracket(f, PRODUCT + 1) for f in below)
         return f"{numerator} / {denominator if len(below) == 1 else f'({denominator})'}", PRODUCT
 
@@ -120,19 +124,19 @@ class NumpyPrinter:
     def _pow(self, expr: Expr) -> tuple[str, int]:
         base, exponent = expr.as_base_exp()
         if exponent.is_Rational and exponent < 0:
-            return f"1.0 / {self._bracket(base**-exponent, PRODUCT + 1)}", PRODUCT
+            return self._quotient("1.0", [base**-exponent])
         if exponent == sp.Rational(1, 2):
-            return f"np.sqrt({self._argument(base)})", ATOM
+            return f"{self.ROOT}({self._argument(base)})", ATOM
         power = str(exponent) if exponent.is_Integer else f"({self(exponent)})"
         return f"{self._bracket(base, ATOM)}**{power}", POWER
 
     def _softplus(self, expr: Expr) -> tuple[str, int]:
-        return f"np.logaddexp(0.0, {self(expr.args[0])})", ATOM
+        return f"{self.LOGADD}(0.0, {self(expr.args[0])})", ATOM
 
     def _logsumexp(self, expr: Expr) -> tuple[str, int]:
         text = self(expr.args[0])
         for arg in expr.args[1:]:
-            text = f"np.logaddexp({text}, {self(arg)})"
+            text = f"{self.LOGADD}({text}, {self(arg)})"
         return text, ATOM
 
     def _user(self, expr: Expr) -> tuple[str, int]:

@@ -9,19 +9,21 @@ from functools import cache
 from typing import Any
 
 from ..errors import CodegenError
+from ..ir.document import Document
 from ..ir.nodes import Function, Program
 from ..ir.sized import SizedProgram
 from ..paths import templates_dir
-from . import numba_sized, numba_target, numpy_target, sized_target
+from . import jax_sized, jax_target, latex_target, numba_sized, numba_target, numpy_target, sized_target, sympy_target
 from .layout import filled, laid_out
 
-__all__ = ["TARGETS", "Target", "environment", "render", "render_function"]
+__all__ = ["TARGETS", "Target", "environment", "known", "render", "render_function"]
 
 
 @dataclass(frozen=True)
 class Target:
     """A language to print: its template folder, over that of numpy, for programs of fixed and of any size the entry
-    template and the function that prepares the text fragments, and what breaks lines that are too long.
+    template and the function that prepares the text fragments, what breaks lines that are too long, whether it
+    prints learning rates that depend on the solution, Jacobian and noise, and whether it is given formulas, no program.
     """
 
     folder: str
@@ -30,28 +32,45 @@ class Target:
     context: Callable[[Any], dict[str, Any]]
     sized_context: Callable[[Any], dict[str, Any]]
     layout: Callable[[str], str]
+    extras: bool = True
+    formulas: bool = False
 
 
-_ENTRIES = ("module.py.j2", "sized_module.py.j2")
+_ENTRIES, _FORMULAS = ("module.py.j2", "sized_module.py.j2"), ("module.py.j2", "module.py.j2")
+_APPENDIX = ("appendix.tex.j2", "appendix.tex.j2")
 TARGETS: dict[str, Target] = {
     "numpy": Target("numpy", *_ENTRIES, numpy_target.context, sized_target.context, laid_out),
     "numba": Target("numba", *_ENTRIES, numba_target.context, numba_sized.context, laid_out),
+    "jax": Target("jax", *_ENTRIES, jax_target.context, jax_sized.context, laid_out, extras=False),
+    "latex": Target(
+        "latex", *_APPENDIX, latex_target.context, latex_target.context, latex_target.laid_out, False, formulas=True
+    ),
+    "sympy": Target("sympy", *_FORMULAS, sympy_target.context, sympy_target.context, laid_out, False, formulas=True),
 }
 """Targets by name; a new one is a printer, a template folder and a line here."""
 
 
-def render(program: Program | SizedProgram, target: str = "numpy", *, adaptive: bool = False) -> str:
-    """The text of a stand-alone solver module; with `adaptive`, for learning rates that depend on the solution too.
+def known(target: str) -> Target:
+    """The target of a name; raises CodegenError with the nearest name if there is none."""
+    if target not in TARGETS:
+        near = difflib.get_close_matches(str(target), TARGETS, n=1, cutoff=0.0)
+        raise CodegenError(f"there is no target {target!r}", remedy=f"the nearest is {near[0]!r}")
+    return TARGETS[target]
+
+
+def render(program: Program | SizedProgram | Document, target: str = "numpy", *, adaptive: bool = False) -> str:
+    """The text of a stand-alone module; with `adaptive`, for learning rates that depend on the solution too.
+
+    `program` is a :class:`Document` for the targets that print formulas.
 
     Raises
     ------
     CodegenError
         For an unknown target, or an expression the target cannot print.
     """
-    if target not in TARGETS:
-        near = difflib.get_close_matches(str(target), TARGETS, n=1, cutoff=0.0)
-        raise CodegenError(f"there is no target {target!r}", remedy=f"the nearest is {near[0]!r}")
-    chosen = TARGETS[target]
+    chosen = known(target)
+    if adaptive and not chosen.extras:
+        raise CodegenError(f"the {target} target has no adaptive learning rates", remedy="use target='numpy' for them")
     sized = isinstance(program, SizedProgram)
     template, context = (chosen.sized_entry, chosen.sized_context) if sized else (chosen.entry, chosen.context)
     text: str = environment(chosen.folder).get_template(template).render(context(program), adaptive=adaptive)

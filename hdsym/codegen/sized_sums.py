@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from itertools import groupby
+from typing import ClassVar
 
 from ..cas import Expr, sp
 from ..ir.sized import KernelFunction, SizedProgram, SumBlock, SumCall
 from .layout import wrapped
+from .printer import NumpyPrinter
 from .sized_terms import TARGETS, formula, has_integrals, index_names, place
 from .statements import brackets, expression
 
-__all__ = ["Group", "groups", "product", "statements"]
+__all__ = ["Group", "Writer", "groups", "product", "statements"]
 
 
 def statements(program: SizedProgram, *quantities: str) -> tuple[list[str], list[str]]:
@@ -20,9 +22,7 @@ def statements(program: SizedProgram, *quantities: str) -> tuple[list[str], list
 
     Indices are listed when they change.
     """
-    writer = _Writer(program, [b for b in program.blocks if b.quantity in quantities])
-    writer.write()
-    return writer.before.lines, writer.terms.lines
+    return Writer(program, *quantities).written()
 
 
 @dataclass(frozen=True)
@@ -82,10 +82,14 @@ class _Lines:
             self.bound |= dict.fromkeys(targets, text)
 
 
-class _Writer:
+class Writer:
     """Writes what does not depend on B, numbered c1, c2, ..., and the terms."""
 
-    def __init__(self, program: SizedProgram, blocks: list[SumBlock]) -> None:
+    PRINTER: ClassVar[NumpyPrinter] = expression
+    ARRAYS: ClassVar[str] = "np"
+
+    def __init__(self, program: SizedProgram, *quantities: str) -> None:
+        blocks = [block for block in program.blocks if block.quantity in quantities]
         self.names = index_names(program)
         self.groups = [group for block in blocks for group in groups(program, block)]
         values = [g for g in self.groups if g.kernel is not None and g.first.free and not g.summed]
@@ -95,18 +99,20 @@ class _Writer:
         self.before, self.terms = _Lines(self.names), _Lines(self.names)
         self.constants: dict[tuple[str, ...], str] = {}
 
-    def write(self) -> None:
+    def written(self) -> tuple[list[str], list[str]]:
+        """What does not depend on B, and the terms."""
         for block, groups in groupby(self.groups, key=lambda group: group.block):
             for group in groups:
                 self._group(group)
             if block.mirrored or any(call.paired_free for call in block.calls):
                 self._mirror(block)
+        return self.before.lines, self.terms.lines
 
     def _group(self, group: Group) -> None:
         """The statements that work out terms and add them to their quantity."""
         weights = [weight for weight in (self._weight(group, call) for call in group.calls) if weight]
         if len(weights) > 1:
-            weights = [self._constant(f"np.concatenate({brackets(weights)})")]
+            weights = [self._constant(f"{self.ARRAYS}.concatenate({brackets(weights)})")]
         factor = self._factor(group, weights)
         for call in group.calls:
             self.terms.lines += [f"# {line}" for line in wrapped([formula(group.block, call, self.names)])]
@@ -119,22 +125,27 @@ class _Writer:
         coefficient = call.coefficient if len(group.calls) == 1 else sp.S.One
         factors = [text for k in range(call.free) for text in self._weights(call, k)]
         if group.kernel is None:
-            factors += [f"np.sum({weight})" for weight in weights]
+            factors += [f"{self.ARRAYS}.sum({weight})" for weight in weights]
         elif not factors and abs(coefficient) == 1:
             return "" if coefficient == 1 else "-"
         self.before.list_free(call)
-        name = self._constant(product(coefficient, factors), self.before.bound[self.names[0]] if call.free else "")
+        bound = self.before.bound[self.names[0]] if call.free else ""
+        name = self._constant(product(coefficient, factors, self.PRINTER), bound)
         return name if group.kernel is None else f"{name} * "
 
     def _weight(self, group: Group, call: SumCall) -> str:
         """What is summed over beside the kernel: how often a tuple counts, its weights; nothing without a sum."""
         indices = range(call.free, len(call.sizes))
         if not indices:
-            return "" if len(group.calls) == 1 else self._constant(f"np.array([{expression(call.coefficient)}])")
+            return (
+                ""
+                if len(group.calls) == 1
+                else self._constant(f"{self.ARRAYS}.array([{self.PRINTER(call.coefficient)}])")
+            )
         self.before.list_summed(call)
         factors = ["n", *(text for k in indices for text in self._weights(call, k))]
         coefficient = sp.S.One if len(group.calls) == 1 else call.coefficient
-        return self._constant(product(coefficient, factors), self.before.bound["n"])
+        return self._constant(product(coefficient, factors, self.PRINTER), self.before.bound["n"])
 
     def _constant(self, value: str, *bound: str) -> str:
         """The name of a value that does not depend on B; the same value, with indices bound alike, has one name."""
@@ -162,10 +173,16 @@ class _Writer:
         if block.quantity == "risk":
             self.terms.lines.append(f"total += {value}")
         elif block.quantity == "trained":
-            self.terms.lines.append(f"T[{place(block.offsets[0], self.names[0])}] += {value}")
+            self.terms.lines.append(self._plus(f"T[{place(block.offsets[0], self.names[0])}]", value))
         else:
             second = 0 if block.diagonal else call.free - 1
-            self.terms.lines.append(f"{self._entry(block, 0, second)} += {value}")
+            self.terms.lines.append(self._plus(self._entry(block, 0, second), value))
+
+    def _plus(self, entry: str, value: str) -> str:
+        return f"{entry} += {value}"
+
+    def _same(self, entry: str, other: str) -> str:
+        return f"{entry} = {other}"
 
     def _entry(self, block: SumBlock, first: int, second: int, *, turned: bool = False) -> str:
         own = [place(block.offsets[0], self.names[first]), place(block.offsets[1], self.names[second])]
@@ -174,11 +191,12 @@ class _Writer:
     def _mirror(self, block: SumBlock) -> None:
         """By symmetry: the entries below the diagonal, or the block on its other side."""
         self.terms.list_free(next(call for call in block.calls if block.mirrored or call.paired_free))
-        self.terms.lines.append(f"{self._entry(block, 0, 1, turned=True)} = {self._entry(block, 0, 1)}  # by symmetry")
+        own, turned = self._entry(block, 0, 1), self._entry(block, 0, 1, turned=True)
+        self.terms.lines.append(f"{self._same(turned, own)}  # by symmetry")
 
     def _weights(self, call: SumCall, index: int) -> list[str]:
         return [
-            f"{name}[{self.names[index]}]" + ("" if power == 1 else f" ** {expression(power).removesuffix('.0')}")
+            f"{name}[{self.names[index]}]" + ("" if power == 1 else f" ** {self.PRINTER(power).removesuffix('.0')}")
             for name, power in call.weights[index]
         ]
 
@@ -215,10 +233,10 @@ def _units(sizes: tuple[Expr, ...], paired: bool) -> str:
     return f"({brackets(map(str, sizes))}, {paired})"
 
 
-def product(coefficient: Expr, factors: list[str]) -> str:
+def product(coefficient: Expr, factors: list[str], printer: NumpyPrinter = expression) -> str:
     """A coefficient times factors, as text."""
     if not factors:
-        return expression(coefficient)
+        return printer(coefficient)
     if abs(coefficient) == 1:
         return ("" if coefficient == 1 else "-") + " * ".join(factors)
-    return " * ".join([expression.factor(coefficient), *factors])
+    return " * ".join([printer.factor(coefficient), *factors])

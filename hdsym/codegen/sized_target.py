@@ -7,11 +7,12 @@ from typing import Any
 from ..cas import Expr, sp
 from ..ir.sized import KernelFunction, Member, SizedProgram
 from .layout import WIDTH, docstring, wrapped
+from .printer import NumpyPrinter
 from .sized_sums import statements
 from .sized_terms import formula_lines, has_integrals
 from .statements import core, declared_code, expression, integration, option_name
 
-__all__ = ["context", "meaning", "part"]
+__all__ = ["context", "kernel", "meaning", "part"]
 
 _SHORT = 60
 """Operations up to which a kernel's formula stands in the header."""
@@ -20,7 +21,7 @@ _SHORT = 60
 def context(program: SizedProgram) -> dict[str, Any]:
     """Everything templates/numpy/sized_module.py.j2 prints."""
     functions = [kernel.function for kernel in program.kernels]
-    kernels = [_kernel(kernel) for kernel in program.kernels]
+    kernels = [kernel(each) for each in program.kernels]
     body = "\n".join(text for part in kernels for text in [*part["body"], part["returns"]])
     risk, drift = statements(program, "risk"), statements(program, "gradient", "fisher", "trained")
     return {
@@ -47,6 +48,7 @@ def context(program: SizedProgram) -> dict[str, Any]:
         "starts": ", ".join(f"_units({m.name}, {m.size})" for m in program.trained),
         "fixed_units": [f"{m.name} = _units({m.name}, {m.size})" for m in program.arrays] if program.trained else [],
         "options": _options(program),
+        "preamble_lines": _preamble(program),
     }
 
 
@@ -151,17 +153,20 @@ def _options(program: SizedProgram) -> list[str]:
     return lines
 
 
-def _kernel(kernel: KernelFunction) -> dict[str, Any]:
+def kernel(kernel: KernelFunction, printer: NumpyPrinter = expression, number: str = "float") -> dict[str, Any]:
+    """A kernel as a function, its parameters annotated as `number`."""
     function = kernel.function
-    options = ", ".join([f"{name}: float" for name in kernel.parameters] + ["refine: int = 1"] * has_integrals(kernel))
+    options = ", ".join(
+        [f"{name}: {number}" for name in kernel.parameters] + ["refine: int = 1"] * has_integrals(kernel)
+    )
     arguments = ", ".join(f"{symbol.name}: Any" for symbol in function.inputs)
-    value = expression(function.outputs[0].entries[0])
+    value = printer(function.outputs[0].entries[0])
     return {
         "name": function.name,
         "arguments": arguments,
         "signature": f"{', ' if arguments else ''}*, {options}" if options else "",
         "docstring": docstring(meaning(kernel)),
-        "body": core(function, [])["body"],
+        "body": core(function, printer)["body"],
         "returns": value if len(value) <= WIDTH - 16 else f"({value})",
     }
 

@@ -49,48 +49,49 @@ def integration(*functions: Function) -> dict[str, Any]:
     }
 
 
-def core(function: Function, parameters: list[str]) -> dict[str, Any]:
+def core(function: Function, printer: NumpyPrinter = expression) -> dict[str, Any]:
     """A function's name, arguments, docstring, body and what it returns, as text."""
-    values = [expression(entry) for output in function.outputs for entry in output.entries]
+    values = [printer(entry) for output in function.outputs for entry in output.entries]
     names = ", ".join(left for left, _ in function.formulas)
     return {
         "name": function.name,
         "arguments": ", ".join(f"{symbol.name}: Any" for symbol in function.inputs),
         "docstring": docstring(f"({names}) from the entries of B, each an array or a number."),
-        "body": [_statement(statement) for statement in function.body],
+        "body": [_statement(statement, printer) for statement in function.body],
         "returns": brackets(values),
     }
 
 
-def _statement(statement: Statement) -> str:
+def _statement(statement: Statement, printer: NumpyPrinter) -> str:
     target = statement.target.name
     if isinstance(statement, Assign):
-        return line(target, expression(statement.value))
+        return line(target, printer(statement.value))
     if isinstance(statement, LineIntegral):
         names = ", ".join(symbol.name for symbol in (statement.variable, *statement.arguments))
-        values, gaps = brackets(map(expression, statement.values)), brackets(map(expression, statement.gaps))
-        integrand = f"lambda {names}: {expression(statement.integrand)}"
+        values, gaps = brackets(map(printer, statement.values)), brackets(map(printer, statement.gaps))
+        integrand = f"lambda {names}: {printer(statement.integrand)}"
         return _call(f"{target} = unit_integral", [integrand, values, gaps, "refine"])
-    return _integral(statement)
+    return _integral(statement, printer)
 
 
-def _integral(plan: Integral) -> str:
+def _integral(plan: Integral, printer: NumpyPrinter) -> str:
     """The call of a quadrature rule."""
     last = "refine=refine"
     if plan.arguments:
-        last = f"args={brackets(map(expression, plan.values))}, {last}"
-    forms = "".join(f"{_form(feature)}, " for feature in plan.features).rstrip(" ")
-    mean, cov = [expression(m) for m in plan.mean], [expression(c) for c in plan.cov]
+        last = f"args={brackets(map(printer, plan.values))}, {last}"
+    forms = "".join(f"{_form(feature, printer)}, " for feature in plan.features).rstrip(" ")
+    mean, cov = [printer(m) for m in plan.mean], [printer(c) for c in plan.cov]
     named = [("growth", plan.growth), ("frequency", plan.frequency)]
-    options = [f"{key}={_slopes(values)}" for key, values in named if any(values)]
+    options = [f"{key}={_slopes(values, printer)}" for key, values in named if any(values)]
     upper = brackets(cov[i * len(mean) + j] for i in range(len(mean)) for j in range(i, len(mean)))
     law = f"{mean[0]}, {cov[0]}" if plan.dimension == 1 else f"{brackets(mean)}, {upper}"
     if plan.rule == "separable":
         p = plan.sizes[0]
-        parts = [_lambda(plan.factors[0], plan.variables[:p], plan), _lambda(plan.factors[1], plan.variables[p:], plan)]
+        groups = (plan.variables[:p], plan.variables[p:])
+        parts = [_lambda(f, own, plan, printer) for f, own in zip(plan.factors, groups, strict=True)]
         law = f"({brackets(mean[:p])}, {brackets(mean[p:])}), {upper}"
     else:
-        parts = [_lambda(plan.integrand, plan.variables, plan)]
+        parts = [_lambda(plan.integrand, plan.variables, plan, printer)]
     if plan.rule in ("separable", "tensor", "plane"):
         options = [str(plan.steepness)]
     elif plan.rule == "quasi":
@@ -114,9 +115,9 @@ _RULES = {
 }
 
 
-def _lambda(body: Expr, variables: tuple[Symbol, ...], plan: Integral) -> str:
+def _lambda(body: Expr, variables: tuple[Symbol, ...], plan: Integral, printer: NumpyPrinter) -> str:
     names = ", ".join(variable.name for variable in (*variables, *plan.arguments))
-    return f"lambda {names}: {expression(body)}"
+    return f"lambda {names}: {printer(body)}"
 
 
 def brackets(items: Iterable[str]) -> str:
@@ -125,13 +126,13 @@ def brackets(items: Iterable[str]) -> str:
     return f"({texts[0]},)" if len(texts) == 1 else f"({', '.join(texts)})"
 
 
-def _slopes(values: tuple[Expr, ...]) -> str:
-    text = ", ".join(map(expression, values))
+def _slopes(values: tuple[Expr, ...], printer: NumpyPrinter) -> str:
+    text = ", ".join(map(printer, values))
     return text if len(values) == 1 else f"({text})"
 
 
-def _form(feature: Feature) -> str:
-    numbers = [expression(c) for c in (*feature.coefficients, feature.constant)]
+def _form(feature: Feature, printer: NumpyPrinter) -> str:
+    numbers = [printer(c) for c in (*feature.coefficients, feature.constant)]
     return f"({', '.join([*numbers, '0.0' if feature.sharp else '1.0'])})"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -20,12 +19,14 @@ from ..errors import DeclarationError
 from ..expectation.expectation import Expectation
 from ..expectation.rule import Step
 from ..ir import Program, lower
+from ..ir.document import Document
 from ..model import Model
 from ..modelcheck import check_free
 from ..progress import Progress
 from ..symbols import entry_name
 from . import display
-from .generated import Generated, written
+from .documents import document
+from .generated import Generated
 from .means import at_overlaps, mean_at, over_modes
 from .noise import noise_moments, symbolic_noise
 from .pipeline import Formulas, formulas
@@ -96,6 +97,11 @@ class Derivation(Generated, Solving):
     def program(self) -> Program:
         """The intermediate representation of the solver."""
         return self.kept.value("program", lambda: lower(self.model, self.formulas))
+
+    @cached_property
+    def document(self) -> Document:
+        """The formulas as targets print them that are made of formulas."""
+        return document(self)
 
     @cached_property
     def slopes(self) -> dict[str, Expr]:
@@ -199,37 +205,17 @@ class Derivation(Generated, Solving):
             )
         return result
 
-    def export(
-        self,
-        path: str | Path,
-        target: str | None = None,
-        *,
-        jacobian: bool = False,
-        adaptive: bool = False,
-        fluctuations: bool = False,
-    ) -> Path:
-        """Write the solver as a module that stands alone and return its path.
-
-        It needs numpy and scipy, and numba for ``target="numba"``, whose ``solve`` has the time loop compiled too. With
-        `jacobian` it has the exact Jacobian too, which its ``solve`` gives to the implicit methods of scipy; with
-        `adaptive` it has ``solve_adaptive``, for learning rates that depend on the solution; with `fluctuations` the
-        Jacobian and ``solve_fluctuations``, for error bars of single runs.
+    def program_with(self, fluctuations: bool) -> Program:
+        """The program with the exact Jacobian, and with `fluctuations` the moments of the noise.
 
         Raises
         ------
-        CodegenError
-            For an unknown target.
         ExpectationError
-            If `jacobian` or `fluctuations` is asked for and some derivative or moment does not exist.
+            If some derivative or moment does not exist.
         """
-        if jacobian or fluctuations:
-            check_free(self.model, "the exact Jacobian")
-        chosen = self.target if target is None else target
-        found = self._slopes if jacobian or fluctuations else ()
+        check_free(self.model, "the exact Jacobian")
         noise = noise_moments(self.model) if fluctuations else ()
-        if found:
-            return written(path, render(lower(self.model, self.formulas, found, noise), chosen, adaptive=adaptive))
-        return written(path, self._text(chosen, adaptive=adaptive))
+        return lower(self.model, self.formulas, self._slopes, noise)
 
     def __str__(self) -> str:
         return display.text(self)

@@ -8,14 +8,16 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Self
 
-from ..codegen import load_module, render
+from ..codegen import known, load_module, render
 from ..diskcache.kept import NOWHERE, Kept
+from ..errors import CodegenError
 
 if TYPE_CHECKING:
     from ..ir import Program
+    from ..ir.document import Document
     from ..ir.sized import SizedProgram
 
-__all__ = ["Generated", "written"]
+__all__ = ["Generated"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Generated:
         def target(self) -> str: ...
         @property
         def program(self) -> Program | SizedProgram: ...
+        @property
+        def document(self) -> Document: ...
+        def program_with(self, fluctuations: bool) -> Program | SizedProgram: ...
 
     def keeping(self, kept: Kept) -> Self:
         """The derivation itself, whose parts are kept there from now on; copies of it are not kept."""
@@ -45,10 +50,57 @@ class Generated:
     @cached_property
     def source(self) -> str:
         """The generated module, which is also what :meth:`solve` runs."""
-        return self._text(self.target)
+        return self.written()
 
-    def _text(self, target: str, *, adaptive: bool = False) -> str:
-        return self.kept.module(target, lambda: render(self.program, target, adaptive=adaptive), adaptive=adaptive)
+    def export(
+        self,
+        path: str | Path,
+        target: str | None = None,
+        *,
+        jacobian: bool = False,
+        adaptive: bool = False,
+        fluctuations: bool = False,
+    ) -> Path:
+        """Write the solver as a module that stands alone and return its path.
+
+        It needs numpy and scipy, or for ``target="numba"`` numba too, for ``"jax"`` jax and diffrax; ``"sympy"`` writes
+        the formulas as expressions, ``"latex"`` an appendix for a paper. With `jacobian` it has the exact Jacobian too,
+        which its ``solve`` gives to the implicit methods of scipy; with `adaptive` it has ``solve_adaptive``, for
+        learning rates that depend on the solution; with `fluctuations` the Jacobian and ``solve_fluctuations``, for
+        error bars of single runs.
+
+        Raises
+        ------
+        CodegenError
+            For an unknown target, or one that cannot express this model or what is asked for beside it.
+        ExpectationError
+            If `jacobian` or `fluctuations` is asked for and some derivative or moment does not exist.
+        """
+        text = self.written(target, jacobian=jacobian, adaptive=adaptive, fluctuations=fluctuations)
+        destination = Path(path)
+        destination.write_text(text, encoding="utf-8")
+        return destination
+
+    def written(
+        self,
+        target: str | None = None,
+        *,
+        jacobian: bool = False,
+        adaptive: bool = False,
+        fluctuations: bool = False,
+    ) -> str:
+        """The text that :meth:`export` writes, with the same arguments."""
+        chosen = self.target if target is None else target
+        if jacobian or fluctuations:
+            program = self.program_with(fluctuations)
+            if not known(chosen).extras:
+                raise CodegenError(
+                    f"the {chosen} target has no Jacobian", remedy="use target='numpy' or target='numba' for it"
+                )
+            return render(program, chosen, adaptive=adaptive)
+        if known(chosen).formulas:
+            return render(self.document, chosen, adaptive=adaptive)
+        return self.kept.module(chosen, lambda: render(self.program, chosen, adaptive=adaptive), adaptive=adaptive)
 
     @cached_property
     def module(self) -> ModuleType:
@@ -58,10 +110,3 @@ class Generated:
     def _loaded(self, part: str, make: Any) -> ModuleType:
         """Another module, whose text `make` gives and `part` names."""
         return load_module(self.kept.text(part, make))
-
-
-def written(path: str | Path, source: str) -> Path:
-    """A text as a file; its path."""
-    destination = Path(path)
-    destination.write_text(source, encoding="utf-8")
-    return destination

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from ..codegen import known
+from ..errors import CodegenError
+
 if TYPE_CHECKING:
     from ..contour import Ellipse
     from ..drift import Drift
@@ -67,17 +70,25 @@ class Solving:
         )
 
     def with_target(self, target: str) -> Self:
-        """The same derivation, whose solver is written for `target`: ``"numpy"``, or ``"numba"``, which compiles it.
+        """The same derivation, whose solver is written for `target`: ``"numpy"``, ``"numba"``, or ``"jax"``.
 
         Compiling takes some seconds once, half a minute for integrals in four dimensions; the result is kept on disk
         (``HDSYM_CACHE_DIR``) for later sessions. It pays where a right-hand side is dear or is needed often: wide
-        committees, quadrature, long horizons. The ``solve`` of the module itself has the time loop compiled too.
+        committees, quadrature, long horizons. The ``solve`` of the module itself has the time loop compiled too. jax
+        (``pip install hdsym[jax]``) compiles it for each problem; its module has a ``solve`` of its own that is
+        differentiated and mapped over problems.
 
         Raises
         ------
         CodegenError
-            If the target is unknown, or a function of the model has no form in it.
+            If the target is unknown, is one of formulas that solve nothing (see :meth:`written`), or has no form for a
+            function of the model.
         """
+        if known(target).formulas:
+            raise CodegenError(
+                f"the {target} target writes formulas, which solve no problem",
+                remedy=f"theory.export(path, target={target!r}), or theory.written({target!r})",
+            )
         found = dataclasses.replace(self, target=target)  # type: ignore[type-var]  # both kinds are dataclasses
         theory: Any = found
         theory.keeping(self.kept)  # type: ignore[attr-defined]  # as every derivation has it

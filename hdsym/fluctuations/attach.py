@@ -29,8 +29,9 @@ __all__ = ["check_problem", "with_fluctuations"]
 
 Float = NDArray[np.float64]
 
-_LARGE, _LARGEST = 160, 1500
-"""Entries of a state up to which its whole covariance is followed, and up to which it is for the shift of the mean."""
+_SMALL, _LARGE, _LARGEST = 60, 160, 1500
+"""Entries of a state up to which every level is kept, up to which the covariance of the whole state is followed, and up
+to which it is for the shift of the mean."""
 
 _NODES = 1e-6
 """Accuracy of the nodes that stand for many levels."""
@@ -107,7 +108,7 @@ def with_fluctuations(
 def _few_modes(path: Trajectory, begin: Callable[[Modes | None], Run]) -> tuple[Run, Callable[[Any], Float]]:
     """The run that carries the noise, and its states: over few nodes where the solution is over many levels."""
     dense: Any = path.dense
-    if dense.run.layout.gather.size <= _LARGE:
+    if dense.run.layout.gather.size <= _SMALL:
         return dense.run, dense.states
     nodes = fewer(dense.run, path, _NODES)
     if nodes is None:

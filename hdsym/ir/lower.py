@@ -37,13 +37,14 @@ __all__ = ["RESERVED", "code_names", "declaration_lines", "lower", "lower_functi
 _GENERATED = re.compile(r"[cEGHIBkqru]\d+(_\d+)?(_B\d+(_\d+)?)?|kernel_\d+")
 """Names the lowering gives to values of its own."""
 _WORDS = """
-    Any Array ArrayLike atol B batch block Callable callable changes constant damping delta dG dH dI dict
-    diffusion drift dy each entries F fisher fits fixed float flow G G0 gamma gaussian_mean gaussian_mean_2d given
-    gradient H I int lam len lengths make_rhs math matrix max_steps method modes n nested_mean np other overlaps
-    own pack PAIRS partial plane_mean pull quasi_mean rate rates refine rho rhs risk rows rtol rules RuntimeError
-    schedule separable_mean shape sizes solution solve solve_ivp special split_mean split_mean_2d start states str
-    stretch students T t tensor_mean theta times tol tolerance total trained trained_gradient tuple u
-    unit_integral unpack v value values w y z zip
+    adjoint Any argparse Array ArrayLike atol B batch block Callable callable changes constant damping defined
+    delta dG dH dI dict diffrax diffusion drift dy each entries evaluate explicit F fisher fits fixed float flow
+    formulas G G0 gamma gaussian_mean gaussian_mean_2d given gradient H I int jax jnp kernels lam lax len
+    lengths main make_rhs math matrix max_steps method modes n nested_mean np odes ok other overlaps own pack
+    PAIRS partial plane_mean product pull quasi_mean rate rates refine rho rhs risk rows rtol rules RuntimeError
+    schedule separable_mean shape sizes solution solve solve_ivp sp special split_mean split_mean_2d start
+    states statistics str stretch students sum_lam T t tensor_mean theta times tol tolerance total trained
+    trained_gradient tuple u unit_integral unpack v value values w y z zip
 """
 RESERVED = frozenset(_WORDS.split())
 """Names that generated functions use themselves, where names of a model's constants are arguments."""

@@ -138,9 +138,9 @@ def test_compiled_it_gives_the_same(golden: ModuleType) -> None:
     assert finer[0] == pytest.approx(finer[1], rel=1e-13)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_compiled_softmax() -> None:
-    """Plane grids and panels, Mehler's formula with its store of rules, several integrals in one loop."""
+    """It compiles for minutes. Plane grids and panels, Mehler's formula with its store of rules, several integrals in one loop."""
     theory = hd.derive(hd.zoo.multiclass_logistic(3))
     found = theory.with_target("numba").module
     check(found, theory.module, overlaps(6, 3))

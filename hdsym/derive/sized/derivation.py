@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -19,12 +18,13 @@ from ...diskcache.kept import NOWHERE, Kept
 from ...errors import CodegenError, DeclarationError
 from ...expectation.rule import Step
 from ...families import Family
+from ...ir.document import Document
 from ...ir.lower_sized import lower_sized
 from ...ir.sized import SizedProgram
 from ...model import Model
 from ...parametervalues import sizes_given
 from ...progress import Progress
-from ..generated import Generated, written
+from ..generated import Generated
 from ..means import at_overlaps
 from ..solving import Solving
 from . import display
@@ -80,6 +80,13 @@ class SizedDerivation(Generated, Solving):
     def program(self) -> SizedProgram:
         """The intermediate representation of the solver."""
         return self.kept.value("program", lambda: lower_sized(self.model, self.formulas.solver()))
+
+    @cached_property
+    def document(self) -> Document:
+        """The formulas as targets print them that are made of formulas."""
+        from ..documents import sized_document
+
+        return sized_document(self)
 
     @cached_property
     def statistic_modules(self) -> dict[str, ModuleType]:
@@ -243,31 +250,12 @@ class SizedDerivation(Generated, Solving):
             )
         return result
 
-    def export(
-        self,
-        path: str | Path,
-        target: str | None = None,
-        *,
-        jacobian: bool = False,
-        adaptive: bool = False,
-        fluctuations: bool = False,
-    ) -> Path:
-        """Write the solver as a module that stands alone and return its path.
-
-        It needs numpy and scipy, and numba for ``target="numba"``; by default it is written for :attr:`target`. With
-        `adaptive` it has ``solve_adaptive`` too, for learning rates that depend on the solution.
-
-        Raises
-        ------
-        CodegenError
-            As in :meth:`with_target`; for `jacobian` and `fluctuations`, which need formulas that sums over units lack.
-        """
-        if jacobian or fluctuations:
-            raise CodegenError(
-                f"{self.model.name} has sums over units, whose Jacobian and noise have no formulas",
-                remedy="choose the widths first, hd.derive(model.at(K=2)), or use theory.solve(..., fluctuations=True)",
-            )
-        return written(path, self._text(self.target if target is None else target, adaptive=adaptive))
+    def program_with(self, fluctuations: bool) -> SizedProgram:
+        """Raise CodegenError: the Jacobian and the noise need formulas that sums over units lack."""
+        raise CodegenError(
+            f"{self.model.name} has sums over units, whose Jacobian and noise have no formulas",
+            remedy="choose the widths first, hd.derive(model.at(K=2)), or use theory.solve(..., fluctuations=True)",
+        )
 
     def __str__(self) -> str:
         return display.text(self.model, self.formulas)

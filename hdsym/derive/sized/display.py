@@ -11,7 +11,7 @@ from ...model import Model
 from .formulas import Quantity, SizedFormulas
 from .kernels import Call
 
-__all__ = ["latex_block", "risk", "sides", "statistics", "text"]
+__all__ = ["indices", "latex_block", "risk", "sides", "statistics", "text"]
 
 _OVERLAPS = sp.IndexedBase("B", real=True)
 _LETTERS = "ijklmnpq"
@@ -67,7 +67,7 @@ _NAMES = {"risk": "h", "gradient": "H", "fisher": "I", "trained": "T"}
 
 def sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
     """What a block of a quantity is called, h, H[i, j], ..., and the sums over units that it is."""
-    own = _indices(1 if quantity.diagonal else len(quantity.members))
+    own = indices(1 if quantity.diagonal else len(quantity.members))
     places = [_place(m, own[0] if quantity.diagonal else own[k], model) for k, m in enumerate(quantity.members)]
     letter = _NAMES[quantity.name]
     left = sp.IndexedBase(letter, real=True)[tuple(places)] if places else sp.Symbol(letter)
@@ -75,7 +75,8 @@ def sides(quantity: Quantity, model: Model) -> tuple[Expr, Expr]:
     return left, right
 
 
-def _indices(count: int) -> list[Symbol]:
+def indices(count: int) -> list[Symbol]:
+    """Letters of as many indices."""
     return [sp.Symbol(letter, integer=True) for letter in _LETTERS[:count]]
 
 
@@ -92,7 +93,7 @@ def _place(member: Any, index: Symbol, model: Model) -> Expr:
 
 
 def _expr(call: Call, model: Model) -> Expr:
-    names = _indices(len(call.sizes))
+    names = indices(len(call.sizes))
     rows = [_place(member, names[index], model) for member, index in call.rows]
     entries = [_OVERLAPS[rows[a], rows[b]] for a in range(len(rows)) for b in range(a, len(rows))]
     entries += [_element(member, names[index]) for member, index in call.extras]
