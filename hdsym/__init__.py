@@ -30,6 +30,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .laws import Discrete, Laplace, Normal, Rademacher, StudentT, Uniform
     from .model import Model
     from .problem import Problem
+    from .reproduce import rerun
     from .results import Ensemble, Trajectory, load
     from .scaling import DimensionScaling
     from .schedule import LearningRate
@@ -93,6 +94,7 @@ _NAMES = {
     "overlap": "forms",
     "parameter": "symbols",
     "relu": "functions",
+    "rerun": "reproduce",
     "resolvent": "forms",
     "sigmoid": "functions",
     "simulate": "simulation",
@@ -154,6 +156,7 @@ __all__ = [
     "parse",
     "quantities",
     "relu",
+    "rerun",
     "resolvent",
     "schedules",
     "sigmoid",

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import modelcheck, modelstatistics, sums
 from .cas import Expr, Symbol, sp
+from .digest import digest
 from .families import ParameterFamily, TrainedFamily
 from .followed import Followed, followed
 from .labels import RandomLabel
@@ -136,6 +137,11 @@ class Model(Members):
     def followed(self) -> tuple[Followed, ...]:
         """The declared statistics as functions of means, overlaps and trained scalars."""
         return followed(self.declared_statistics)
+
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change with the declaration, not with name and references."""
+        return digest(modelstatistics.written(self))
 
     @property
     def means(self) -> Declared:

@@ -39,6 +39,19 @@ _LONG_NAMES = {
     "means": "means over the rows in declared statistics",
 }
 
+_COORDINATES = {
+    "row": "preactivation of the row",
+    "col": "preactivation of the column",
+    "student": "trained direction",
+    "teacher": "target direction",
+    "theta": "trained scalar",
+    "form": "overlap <u, q(K) v>",
+    "mean": "mean over the rows",
+    "eigenvalue": "eigenvalue of K",
+}
+_TIMES = {"time": "t = steps / d", "diverged": _LONG_NAMES["diverged"]}
+"""What is measured in steps / d; all else has no unit."""
+
 _RECORDED = {"forms": "form", "means": "mean"}
 """Axes of what runs record for their statistics."""
 
@@ -99,9 +112,9 @@ def dataset(
         arrays["diverged"] = (("run",), left)
     made = xr.Dataset(dict(arrays), coords, storage.encode({**attrs, "n_student": students}))
     made.attrs.setdefault("versions", storage.encode({"versions": storage.versions()})["versions"])
-    made["time"].attrs["long_name"] = "t = steps / d"
-    for name in arrays:
-        made[name].attrs["long_name"] = _LONG_NAMES.get(name, name)
+    for variable in map(str, made.variables):
+        made[variable].attrs["long_name"] = {**_LONG_NAMES, **_COORDINATES, **_TIMES}.get(variable, variable)
+        made[variable].attrs["units"] = "steps / d" if variable in _TIMES else "1"
     if "grams" in arrays and _compressed(attrs):
         made["grams"].attrs["long_name"] = "signed shares of W^T W at nodes in place of eigenvalues (compressed)"
     return made

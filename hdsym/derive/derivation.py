@@ -47,11 +47,14 @@ class Derivation(Generated, Solving):
         The expectations with their steps, and the ODE of one mode.
     target:
         What its solver is written for; see :meth:`with_target`.
+    policy:
+        What it was derived by; see :func:`hdsym.derive`.
     """
 
     model: Model
     formulas: Formulas
     target: str = "numpy"
+    policy: str = "auto"
 
     @property
     def risk(self) -> Expr:
@@ -296,4 +299,5 @@ def derive(model: Any, policy: str = "auto", *, cache: bool | None = None, progr
 
         return derive_sized(model, policy, kept(model, policy, cache), progress)
     place = kept(model, policy, cache)
-    return Derivation(model, place.value("formulas", lambda: formulas(model, policy, progress))).keeping(place)
+    found = place.value("formulas", lambda: formulas(model, policy, progress))
+    return Derivation(model, found, policy=policy).keeping(place)

@@ -45,11 +45,14 @@ class SizedDerivation(Generated, Solving):
         The kernels, each with its steps, and the sums over units that call them.
     target:
         What its solver is written for; see :meth:`with_target`.
+    policy:
+        What it was derived by; see :func:`hdsym.derive`.
     """
 
     model: Model
     formulas: SizedFormulas
     target: str = "numpy"
+    policy: str = "auto"
 
     @property
     def kernels(self) -> dict[str, Expr]:
@@ -293,4 +296,4 @@ def derive_sized(
 ) -> SizedDerivation:
     """Derive a model with sums over units or trained scalars; see :func:`hdsym.derive`."""
     found = kept.value("formulas", lambda: sized_formulas(model, policy, progress))
-    return SizedDerivation(model, found).keeping(kept)
+    return SizedDerivation(model, found, policy=policy).keeping(kept)
