@@ -143,6 +143,11 @@ class Ensemble(Record):
 
         return plot_ensemble(self, ax=ax, statistic=statistic)
 
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.ensemble(self, self._table())
+
     def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
         shown = tables.rows_to_show(self.time.size)
         columns: dict[str, ArrayLike] = {"time": self.time.values[shown]}

@@ -22,7 +22,7 @@ from .recognise import recognise
 __all__ = ["Model"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Members):
     """A model trained by one-pass SGD: any number of trained directions, targets and trained scalars.
 
@@ -237,7 +237,15 @@ class Model(Members):
         check_names(given, [p.name for p in (*self.parameters, *self.trained)], self._groups, self.name, "parameter")
         return {p.name: number(p, given.get(p.name, p.default), self.name) for p in wanted}
 
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}: {modelstatistics.summary(self)})"
+
     def _repr_latex_(self) -> str:
         from .modellatex import model_latex
 
         return model_latex(self)
+
+    def _repr_html_(self) -> str:
+        from .show import models
+
+        return models.model(self)

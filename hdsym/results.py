@@ -168,6 +168,11 @@ class Trajectory(Record, TimeTo, ErrorBars):
 
         return plot_trajectory(self, ax=ax, statistic=statistic)
 
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.trajectory(self, self._table())
+
     def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
         shown = tables.rows_to_show(self.time.size)
         names = [name for name in ("risk", "excess_risk", "distance", "norm", "cosine") if name in self.dataset]

@@ -129,6 +129,11 @@ SIMULATED: dict[str, tuple[Callable[[], hd.Model], Callable[[], hd.Problem], dic
         lambda: posed(0.5, learning_rates={"v": 0.2 / (1 + hd.t)}, parameters={"v": [0.3, 0.2]}),
         {"t_eval": [0.2, 0.6], "rng": np.random.SeedSequence([3, 4], spawn_key=(1,))},
     ),
+    "uninformed": (
+        ZOO["least_squares"],
+        lambda: posed(start=hd.start.uninformed(norm=0.5, rng=3), spectrum=hd.spectrum.identity(d=30)),
+        {"method": "reduced"},
+    ),
     "reduced": (ZOO["phase_retrieval"], lambda: posed(d=30), {"method": "reduced", "group": 4}),
     "homogenized": (ZOO["least_squares"], lambda: posed(hd.AdaGradNorm(0.2, 1.0)), {"method": "homogenized"}),
 }

@@ -34,4 +34,9 @@ def rerun(source: str, as_json: bool) -> None:
 def _outcome(found: Any) -> dict[str, Any]:
     versions = [{"name": name, "then": then, "now": now} for name, then, now in found.changed]
     differences = [asdict(difference) for difference in found.differences]
-    return {"identical": found.identical, "differences": differences, "versions": versions, "same_code": found.same_code}
+    return {
+        "identical": found.identical,
+        "differences": differences,
+        "versions": versions,
+        "same_code": found.same_code,
+    }

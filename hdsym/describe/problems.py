@@ -22,7 +22,7 @@ from ..problem import Data, Problem
 from ..quantities import NAMES
 from ..schedule import LearningRate
 from ..spectrumbase import Spectrum
-from ..start import ArrayStart, OverlapStart, ProfileStart, RandomStart
+from ..start import ArrayStart, OverlapStart, ProfileStart, RandomStart, UninformedStart
 from ..symbols import t
 from .arrays import Arrays, put_in
 from .models import number_or_text
@@ -151,9 +151,11 @@ def _same(one: Spectrum, other: Spectrum) -> bool:
 
 def _start(problem: Problem, explicit: Model, arrays: Arrays, rows: bool) -> dict[str, Any]:
     start = problem.start
-    if isinstance(start, RandomStart):
-        told = {name: getattr(start, name) for name in ("norm", "cosine", "teacher_norm", "n_student", "n_teacher")}
-        return {"kind": "random", "rng": start.entropy, **{k: v for k, v in told.items() if v is not None}}
+    if isinstance(start, RandomStart | UninformedStart):
+        names = ("norm", "cosine", "teacher_norm", "n_student", "n_teacher")
+        told = {name: getattr(start, name, None) for name in names}
+        kind = "random" if isinstance(start, RandomStart) else "uninformed"
+        return {"kind": kind, "rng": start.entropy, **{k: v for k, v in told.items() if v is not None}}
     if isinstance(start, OverlapStart):
         l, gram = start.n_student, start.gram
         blocks = {"Q": gram[:l, :l], "M": gram[:l, l:], "T": gram[l:, l:]}

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..paths import templates_dir
-from . import derivation, tables
+from . import declaration, derivation, tables
 from .figure import figure, specialisation
 from .noise import noise
 from .numbers import number
@@ -67,8 +67,8 @@ def render(
         "lead": _lead(problem, path, runs),
         "verdict": None if verdict is None else _judgement(verdict),
         "figures": [drawn for drawn in (figure(path, runs, verdict), specialisation(path)) if drawn is not None],
-        "declaration": derivation.declaration(theory.model),
-        "references": derivation.references(theory.model),
+        "declaration": declaration.declaration(theory.model),
+        "references": declaration.references(theory.model),
         "setting": setting(theory.model),
         "formulas": derivation.formulas(theory),
         "exactness": _exactness(theory, path),

@@ -1,0 +1,76 @@
+"""Pieces of what a notebook shows: a card with a title, rows of formulas or numbers, parts that unfold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from markupsafe import Markup, escape
+
+__all__ = ["MOST", "card", "fold", "note", "rows", "table"]
+
+MOST = 150_000
+"""Characters of one display: a notebook keeps them all."""
+
+_STYLE = Markup(
+    "<style>"
+    ".hdsym{margin:.3em 0;max-width:70em}"
+    ".hdsym h4{margin:.2em 0 .4em;font-size:1em}"
+    ".hdsym dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2em 1.1em;margin:0}"
+    ".hdsym dt{opacity:.7;grid-column:1}"
+    ".hdsym dd{grid-column:2;margin:0;line-height:1.9;overflow-x:auto;overflow-y:hidden}"
+    ".hdsym details{margin:.2em 0}.hdsym summary{cursor:pointer;opacity:.8}"
+    ".hdsym ul{list-style:none;margin:0 0 0 .3em;padding:0 0 0 1em;border-left:1px solid rgba(128,128,128,.4)}"
+    ".hdsym p{margin:.3em 0}.hdsym td,.hdsym th{text-align:right;padding:.1em .6em}"
+    ".hdsym .side{display:flex;flex-wrap:wrap;gap:1.2em;align-items:flex-start}"
+    "</style>"
+)
+
+
+def card(title: str, *parts: Markup) -> str:
+    """What ``_repr_html_`` returns: the parts under a title."""
+    inside = Markup("").join(parts)
+    return str(Markup('<div class="hdsym">{}<h4>{}</h4>{}</div>').format(_STYLE, title, inside))
+
+
+def rows(pairs: Iterable[tuple[str, object]]) -> Markup:
+    """What things are called, and what they are; a name that comes again is not repeated."""
+    lines, before = [], None
+    for name, value in pairs:
+        term = Markup("") if name == before else Markup("<dt>{}</dt>").format(name)
+        lines.append(term + Markup("<dd>{}</dd>").format(value))
+        before = name
+    return Markup("<dl>{}</dl>").format(Markup("").join(lines))
+
+
+def fold(summary: object, inside: Markup) -> Markup:
+    """A part that unfolds at a click."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, inside)
+
+
+def note(text: object) -> Markup:
+    """A line of words."""
+    return Markup("<p>{}</p>").format(text)
+
+
+def table(head: Sequence[object], body: Iterable[Sequence[object]]) -> Markup:
+    """A table of cells as they are."""
+    first = Markup("").join(Markup("<th>{}</th>").format(cell) for cell in head)
+    lines = (Markup("").join(Markup("<td>{}</td>").format(cell) for cell in line) for line in body)
+    inside = Markup("").join(Markup("<tr>{}</tr>").format(line) for line in lines)
+    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(first, inside)
+
+
+def side_by_side(*parts: Markup) -> Markup:
+    """Parts next to each other where there is room."""
+    inside = Markup("").join(Markup("<div>{}</div>").format(part) for part in parts)
+    return Markup('<div class="side">{}</div>').format(inside)
+
+
+def from_table(html: str) -> Markup:
+    """A table that :mod:`hdsym.tables` has made."""
+    return Markup(html)  # it escapes what it is given
+
+
+def shown(text: object) -> Markup:
+    """Any text, escaped."""
+    return escape(text)
