@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .dimensions import compare_dimensions
     from .errors import HdsymError
     from .expectation import expect
+    from .exploring import explore
     from .forms import covariance, mean, overlap, resolvent
     from .functions import log_ndtr, logsumexp, relu, sigmoid, softplus
     from .hermite import InformationExponent, hermite_coefficients, information_exponent
@@ -81,6 +82,7 @@ _NAMES = {
     "covariance": "forms",
     "derive": "derive",
     "expect": "expectation",
+    "explore": "exploring",
     "function": "userfunction",
     "hermite_coefficients": "hermite",
     "information_exponent": "hermite",
@@ -140,6 +142,7 @@ __all__ = [
     "covariance",
     "derive",
     "expect",
+    "explore",
     "function",
     "functions",
     "hermite_coefficients",

@@ -48,7 +48,7 @@ def fields(title: str, values: Mapping[str, Any]) -> str:
 
 
 def _with_table(drawing: Markup, table: Table) -> str:
-    return str(Markup('<div class="hdsym">{}{}</div>').format(Markup(tables.html(*table)), drawing))
+    return parts.bare(Markup(tables.html(*table)), drawing)  # it escapes what it is given
 
 
 def trajectory(path: Trajectory, table: Table) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-__all__ = ["MOST", "card", "fold", "note", "rows", "table"]
+__all__ = ["MOST", "bare", "card", "fold", "note", "rows", "side_by_side"]
 
 MOST = 150_000
 """Characters of one display: a notebook keeps them all."""
@@ -20,7 +20,7 @@ _STYLE = Markup(
     ".hdsym dd{grid-column:2;margin:0;line-height:1.9;overflow-x:auto;overflow-y:hidden}"
     ".hdsym details{margin:.2em 0}.hdsym summary{cursor:pointer;opacity:.8}"
     ".hdsym ul{list-style:none;margin:0 0 0 .3em;padding:0 0 0 1em;border-left:1px solid rgba(128,128,128,.4)}"
-    ".hdsym p{margin:.3em 0}.hdsym td,.hdsym th{text-align:right;padding:.1em .6em}"
+    ".hdsym p{margin:.3em 0}"
     ".hdsym .side{display:flex;flex-wrap:wrap;gap:1.2em;align-items:flex-start}"
     "</style>"
 )
@@ -28,8 +28,12 @@ _STYLE = Markup(
 
 def card(title: str, *parts: Markup) -> str:
     """What ``_repr_html_`` returns: the parts under a title."""
-    inside = Markup("").join(parts)
-    return str(Markup('<div class="hdsym">{}<h4>{}</h4>{}</div>').format(_STYLE, title, inside))
+    return bare(Markup("<h4>{}</h4>").format(title), *parts)
+
+
+def bare(*parts: Markup) -> str:
+    """The same without a title."""
+    return str(Markup('<div class="hdsym">{}{}</div>').format(_STYLE, Markup("").join(parts)))
 
 
 def rows(pairs: Iterable[tuple[str, object]]) -> Markup:
@@ -52,25 +56,7 @@ def note(text: object) -> Markup:
     return Markup("<p>{}</p>").format(text)
 
 
-def table(head: Sequence[object], body: Iterable[Sequence[object]]) -> Markup:
-    """A table of cells as they are."""
-    first = Markup("").join(Markup("<th>{}</th>").format(cell) for cell in head)
-    lines = (Markup("").join(Markup("<td>{}</td>").format(cell) for cell in line) for line in body)
-    inside = Markup("").join(Markup("<tr>{}</tr>").format(line) for line in lines)
-    return Markup("<table><thead><tr>{}</tr></thead><tbody>{}</tbody></table>").format(first, inside)
-
-
 def side_by_side(*parts: Markup) -> Markup:
     """Parts next to each other where there is room."""
     inside = Markup("").join(Markup("<div>{}</div>").format(part) for part in parts)
     return Markup('<div class="side">{}</div>').format(inside)
-
-
-def from_table(html: str) -> Markup:
-    """A table that :mod:`hdsym.tables` has made."""
-    return Markup(html)  # it escapes what it is given
-
-
-def shown(text: object) -> Markup:
-    """Any text, escaped."""
-    return escape(text)
