@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import pickle
 import tomllib
 from collections.abc import Callable
@@ -17,11 +18,12 @@ from click.testing import CliRunner
 import hdsym as hd
 from hdsym.cli import main
 from hdsym.describe.models import model_of, model_table
-from hdsym.describe.origin import Recipe
+from hdsym.describe.origin import Call, Recipe
 from hdsym.describe.toml import document
 from hdsym.describe.trees import read_tree
 from hdsym.errors import DeclarationError, HdsymError, ParseError, SolveError
 from hdsym.modelfile import read_text
+from hdsym.solve import solve
 from hdsym.zoo import ZOO
 
 DATA = Path(__file__).parent / "data"
@@ -251,6 +253,25 @@ def test_results_travel_with_their_recipe() -> None:
     for variable in path.dataset.variables.values():
         assert {"units", "long_name"} <= variable.attrs.keys()
     assert path.time.attrs["units"] == "steps / d"
+
+
+def test_every_argument_that_changes_numbers_is_recorded() -> None:
+    """A new argument of either function has to be recorded, or named here as one that changes no number."""
+    call = hd.derive(hd.zoo.least_squares()).solve(posed(), t_eval=[0.1]).origin
+    assert call is not None
+    assert {"theory", "problem", *call.call.options} - {"function"} == set(inspect.signature(solve).parameters)
+    neutral = {"workers", "progress", "executor", "resume", "checkpoint", "rng"}  # the seed is recorded as entropy
+    runs = hd.simulate(hd.zoo.least_squares(), posed(), runs=1, t=0.1, rng=0).origin
+    assert runs is not None
+    recorded = {"model", "problem", *runs.call.options} - {"function"}
+    assert recorded | neutral == set(inspect.signature(hd.simulate).parameters)
+
+
+def test_names_that_a_model_file_refuses_are_named() -> None:
+    model = hd.Model((x - y) ** 2 * hd.parameter("E", 1.0), s)
+    recipe = Recipe.of(Call(model, posed(), {"function": "solve", "t": 1.0}))
+    with pytest.raises(DeclarationError, match="the name 'E', which stands for something else"):
+        recipe.call()
 
 
 @pytest.mark.parametrize(
