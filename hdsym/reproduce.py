@@ -6,6 +6,7 @@ import inspect
 import json
 import os
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -99,6 +100,8 @@ class Rerun:
         return f"Rerun: {self.words}"
 
     def _repr_html_(self) -> str:
+        if self.identical:
+            return f"<p><strong>Rerun</strong>: {escape(self.words)}</p>"
         columns: dict[str, Any] = {
             "variable": [d.name for d in self.differences],
             "differing": [d.count for d in self.differences],

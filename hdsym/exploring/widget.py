@@ -113,7 +113,8 @@ class Explorer:
         return f"Explorer({self.quick.theory.model.name}: {at})"
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+        """The widget; where there is none, as in a file that is only looked at, the curves as they are."""
+        return {"text/html": self._view.value, **self.widget._repr_mimebundle_(**options)}
 
 
 def _values(path: Trajectory, statistic: str) -> NDArray[np.float64]:

@@ -88,7 +88,7 @@ def heat(values: Float, across: Float, upward: Float, x: str, y: str) -> Markup:
         strength = 0.15 + 0.75 * min(abs(float(values[i, j])), 1.0)
         place = f'x="{_LEFT + j * w:.1f}" y="{_HEIGHT - _BOTTOM - (i + 1) * h:.1f}" width="{w:.1f}" height="{h:.1f}"'
         cells.append(f'<rect {place} fill="{colour}" fill-opacity="{strength:.2f}"/>')
-    return _svg("".join(cells) + _frame(xs, ys, x, y), f"map over {x} and {y}")
+    return _svg("".join(cells) + _frame(xs, ys, f"{x} across, {y} upward", ""), f"map over {x} and {y}")
 
 
 def _joined(parts: Sequence[ArrayLike]) -> Float:

@@ -11,13 +11,15 @@ __all__ = ["MOST", "bare", "card", "fold", "note", "rows", "side_by_side"]
 MOST = 150_000
 """Characters of one display: a notebook keeps them all."""
 
+# Classes, no lists of terms and no headings: notebooks have rules of their own for those.
+
 _STYLE = Markup(
     "<style>"
     ".hdsym{margin:.3em 0;max-width:70em}"
-    ".hdsym h4{margin:.2em 0 .4em;font-size:1em}"
-    ".hdsym dl{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2em 1.1em;margin:0}"
-    ".hdsym dt{opacity:.7;grid-column:1}"
-    ".hdsym dd{grid-column:2;margin:0;line-height:1.9;overflow-x:auto;overflow-y:hidden}"
+    ".hdsym .title{margin:.2em 0 .4em;font-weight:bold}"
+    ".hdsym .rows{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.2em 1.1em;align-items:baseline}"
+    ".hdsym .name{opacity:.7;grid-column:1}"
+    ".hdsym .value{grid-column:2;line-height:1.9;overflow-x:auto;overflow-y:hidden}"
     ".hdsym details{margin:.2em 0}.hdsym summary{cursor:pointer;opacity:.8}"
     ".hdsym ul{list-style:none;margin:0 0 0 .3em;padding:0 0 0 1em;border-left:1px solid rgba(128,128,128,.4)}"
     ".hdsym p{margin:.3em 0}"
@@ -28,7 +30,7 @@ _STYLE = Markup(
 
 def card(title: str, *parts: Markup) -> str:
     """What ``_repr_html_`` returns: the parts under a title."""
-    return bare(Markup("<h4>{}</h4>").format(title), *parts)
+    return bare(Markup('<div class="title">{}</div>').format(title), *parts)
 
 
 def bare(*parts: Markup) -> str:
@@ -40,10 +42,10 @@ def rows(pairs: Iterable[tuple[str, object]]) -> Markup:
     """What things are called, and what they are; a name that comes again is not repeated."""
     lines, before = [], None
     for name, value in pairs:
-        term = Markup("") if name == before else Markup("<dt>{}</dt>").format(name)
-        lines.append(term + Markup("<dd>{}</dd>").format(value))
+        term = Markup("") if name == before else Markup('<div class="name">{}</div>').format(name)
+        lines.append(term + Markup('<div class="value">{}</div>').format(value))
         before = name
-    return Markup("<dl>{}</dl>").format(Markup("").join(lines))
+    return Markup('<div class="rows">{}</div>').format(Markup("").join(lines))
 
 
 def fold(summary: object, inside: Markup) -> Markup:
