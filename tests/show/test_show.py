@@ -66,7 +66,7 @@ def test_a_browser_draws_all_of_them(shown: dict[str, Any], tmp_path: Path) -> N
     assert report is not None
     found = json.loads(unescape(report[1]))
     assert found.keys() == pages.keys()
-    assert {name: seen for name, seen in found.items() if seen["height"] < 20 or seen["wrong"] or seen["empty"]} == {}
+    assert {name: seen for name, seen in found.items() if seen["height"] < 10 or seen["wrong"] or seen["empty"]} == {}
     assert "CONSOLE" not in run.stderr
 
 
