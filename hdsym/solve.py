@@ -133,7 +133,7 @@ def solve(
 
     found = with_fluctuations(path, begin, finite_d)
     limit = finite_d is None  # the dense solution is that of the limit
-    return replace(found, origin=origin, **({} if dense_output and limit else {"dense": None}))
+    return replace(found, origin=origin, dense=found.dense if dense_output and limit else None)
 
 
 def _check_bars(theory: Derivation | SizedDerivation, problem: Problem, formulation: str, finite_d: str | None) -> None:

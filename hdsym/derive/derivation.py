@@ -243,11 +243,6 @@ class Derivation(Generated, Solving):
     def _repr_latex_(self) -> str:
         return display.latex_block(self)
 
-    def _repr_html_(self) -> str:
-        from ..show import formulas as show
-
-        return show.derivation(self)
-
     def show(self, names: Sequence[str] | None = None) -> str:
         """The steps that led to the given quantities ("risk", "H11", "I11"; all by default), as indented text."""
         chosen = list(self.steps) if names is None else list(names)

@@ -66,6 +66,12 @@ class Solving:
             finite_d=finite_d,
         )
 
+    def _repr_html_(self) -> str:
+        from ..show.formulas import derivation
+
+        theory: Any = self  # as above
+        return derivation(theory)
+
     def with_target(self, target: str) -> Self:
         """The same derivation, whose solver is written for `target`: ``"numpy"``, or ``"numba"``, which compiles it.
 

@@ -52,8 +52,9 @@ def _with_table(drawing: Markup, table: Table) -> str:
 
 
 def trajectory(path: Trajectory, table: Table) -> str:
-    """The risk, and the learning rate if it changes."""
-    drawn = [curves([Line(path.time.values, path.risk.values)], y="risk")]
+    """The risk, with the band of single runs if there is one, and the learning rate if it changes."""
+    band = path.band(0.9).values if "risk_std" in path.dataset else (None, None)
+    drawn = [curves([Line(path.time.values, path.risk.values, low=band[0], high=band[1])], y="risk")]
     if "learning_rate" in path.dataset and np.ptp(path.dataset["learning_rate"].values) > 0:
         drawn.append(curves([Line(path.time.values, path.learning_rate.values)], y="learning rate"))
     return _with_table(parts.side_by_side(*drawn), table)

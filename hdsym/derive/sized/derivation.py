@@ -282,11 +282,6 @@ class SizedDerivation(Generated, Solving):
     def _repr_latex_(self) -> str:
         return display.latex_block(self.model, self.formulas)
 
-    def _repr_html_(self) -> str:
-        from ...show import formulas as show
-
-        return show.derivation(self)
-
     def show(self, names: list[str] | None = None) -> str:
         """The steps that led to the given kernels ("kernel 1", ...; all by default), as indented text."""
         chosen = list(self.steps) if names is None else list(names)
