@@ -105,11 +105,6 @@ SOLVED: dict[str, tuple[Callable[[], hd.Model], Callable[[], hd.Problem], dict[s
     "rule": (ZOO["phase_retrieval"], lambda: posed(hd.RMSpropNorm(0.1, 1.0, 0.5)), {"t": 0.5}),
     "density": (ZOO["least_squares"], profiled, {"t": 1.0, "modes": 12}),
     "statistics": (MODELS["statistics"], lambda: posed(spectrum=hd.spectrum.spiked([3, 2], d=40)), {"t": 0.4}),
-    "error bars": (
-        ZOO["least_squares"],
-        lambda: posed(spectrum=hd.spectrum.two_level(2.0, 1.0, d=20)),
-        {"t": 0.3, "finite_d": "mean"},
-    ),
     "resolvent": (
         ZOO["least_squares"],
         lambda: posed(d=8, start=hd.start.overlaps(1.0, 0.25, 2.0)),

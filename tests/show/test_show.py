@@ -44,13 +44,12 @@ document.getElementById("report").textContent = JSON.stringify(found);
 """
 
 
-@pytest.fixture(scope="module")
-def shown() -> dict[str, Any]:
-    return objects()
-
-
 @pytest.mark.slow
-def test_a_browser_draws_all_of_them(shown: dict[str, Any], tmp_path: Path) -> None:
+def test_all_of_them(tmp_path: Path) -> None:
+    """One test, so that they are made once."""
+    shown = objects()
+    check_latex_and_text(shown)
+    check_formulas(shown)
     pages = {name: value._repr_html_() for name, value in shown.items()}
     assert {name: len(page) for name, page in pages.items() if len(page) > 200_000} == {}
     assert not any("<script" in page for page in pages.values())
@@ -70,8 +69,7 @@ def test_a_browser_draws_all_of_them(shown: dict[str, Any], tmp_path: Path) -> N
     assert "CONSOLE" not in run.stderr
 
 
-@pytest.mark.slow
-def test_latex_parses_and_text_is_short(shown: dict[str, Any]) -> None:
+def check_latex_and_text(shown: dict[str, Any]) -> None:
     latex = {name: value._repr_latex_() for name, value in shown.items() if hasattr(value, "_repr_latex_")}
     assert {
         "model",
@@ -89,7 +87,7 @@ def test_latex_parses_and_text_is_short(shown: dict[str, Any]) -> None:
     assert {name: len(repr(value)) for name, value in shown.items() if len(repr(value)) > 2500} == {}
 
 
-def test_what_is_shown_is_what_there_is(shown: dict[str, Any]) -> None:
+def check_formulas(shown: dict[str, Any]) -> None:
     theory = shown["theory"]._repr_html_()
     assert "closed form" in theory
     assert theory.count("<details>") >= 4  # the steps of four quantities, folded
