@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -242,14 +242,6 @@ class Derivation(Generated, Solving):
 
     def _repr_latex_(self) -> str:
         return display.latex_block(self)
-
-    def show(self, names: Sequence[str] | None = None) -> str:
-        """The steps that led to the given quantities ("risk", "H11", "I11"; all by default), as indented text."""
-        chosen = list(self.steps) if names is None else list(names)
-        unknown = [name for name in chosen if name not in self.steps]
-        if unknown:
-            raise DeclarationError(f"there is no quantity {unknown[0]!r}", remedy=f"choose from {list(self.steps)}")
-        return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
 
 
 def derive(model: Any, policy: str = "auto", *, cache: bool | None = None, progress: Progress | None = None) -> Any:

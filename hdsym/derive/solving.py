@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from numpy.typing import ArrayLike
 
+from ..errors import DeclarationError
+
 if TYPE_CHECKING:
     from ..contour import Ellipse
     from ..drift import Drift
@@ -65,6 +67,16 @@ class Solving:
             fluctuations=fluctuations,
             finite_d=finite_d,
         )
+
+    def show(self, names: Sequence[str] | None = None) -> str:
+        """The steps that led to the given quantities ("risk", "H11"), or kernels ("kernel 1"), as indented text."""
+        theory: Any = self  # as above
+        chosen = list(theory.steps) if names is None else list(names)
+        unknown = [name for name in chosen if name not in theory.steps]
+        if unknown:
+            what = "kernel" if hasattr(theory, "kernels") else "quantity"
+            raise DeclarationError(f"there is no {what} {unknown[0]!r}", remedy=f"choose from {list(theory.steps)}")
+        return "\n\n".join(f"{name}\n{theory.steps[name]}" for name in chosen)
 
     def _repr_html_(self) -> str:
         from ..show.formulas import derivation

@@ -282,14 +282,6 @@ class SizedDerivation(Generated, Solving):
     def _repr_latex_(self) -> str:
         return display.latex_block(self.model, self.formulas)
 
-    def show(self, names: list[str] | None = None) -> str:
-        """The steps that led to the given kernels ("kernel 1", ...; all by default), as indented text."""
-        chosen = list(self.steps) if names is None else list(names)
-        unknown = [name for name in chosen if name not in self.steps]
-        if unknown:
-            raise DeclarationError(f"there is no kernel {unknown[0]!r}", remedy=f"choose from {list(self.steps)}")
-        return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
-
 
 def derive_sized(
     model: Model, policy: str = "auto", kept: Kept = NOWHERE, progress: Progress | None = None
