@@ -152,8 +152,8 @@ def _same(one: Spectrum, other: Spectrum) -> bool:
 def _start(problem: Problem, explicit: Model, arrays: Arrays, rows: bool) -> dict[str, Any]:
     start = problem.start
     if isinstance(start, RandomStart | UninformedStart):
-        names = ("norm", "cosine", "teacher_norm", "n_student", "n_teacher")
-        told = {name: getattr(start, name, None) for name in names}
+        numbers = ("norm", "cosine", "teacher_norm", "n_student", "n_teacher")
+        told = {name: getattr(start, name, None) for name in numbers}
         kind = "random" if isinstance(start, RandomStart) else "uninformed"
         return {"kind": kind, "rng": start.entropy, **{k: v for k, v in told.items() if v is not None}}
     if isinstance(start, OverlapStart):
