@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .dimensions import compare_dimensions
     from .errors import HdsymError
     from .expectation import expect
+    from .exploring import explore
     from .forms import covariance, mean, overlap, resolvent
     from .functions import log_ndtr, logsumexp, relu, sigmoid, softplus
     from .hermite import InformationExponent, hermite_coefficients, information_exponent
@@ -30,6 +31,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .laws import Discrete, Laplace, Normal, Rademacher, StudentT, Uniform
     from .model import Model
     from .problem import Problem
+    from .reproduce import rerun
     from .results import Ensemble, Trajectory, load
     from .scaling import DimensionScaling
     from .schedule import LearningRate
@@ -80,6 +82,7 @@ _NAMES = {
     "covariance": "forms",
     "derive": "derive",
     "expect": "expectation",
+    "explore": "exploring",
     "function": "userfunction",
     "hermite_coefficients": "hermite",
     "information_exponent": "hermite",
@@ -93,6 +96,7 @@ _NAMES = {
     "overlap": "forms",
     "parameter": "symbols",
     "relu": "functions",
+    "rerun": "reproduce",
     "resolvent": "forms",
     "sigmoid": "functions",
     "simulate": "simulation",
@@ -138,6 +142,7 @@ __all__ = [
     "covariance",
     "derive",
     "expect",
+    "explore",
     "function",
     "functions",
     "hermite_coefficients",
@@ -154,6 +159,7 @@ __all__ = [
     "parse",
     "quantities",
     "relu",
+    "rerun",
     "resolvent",
     "schedules",
     "sigmoid",

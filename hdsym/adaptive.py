@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from . import checks, quantities
-from .cas import Expr, Symbol, numeric_function, sp, to_expr
+from .cas import Expr, Symbol, latex, numeric_function, sp, to_expr
 from .errors import DeclarationError
+from .modellatex import aligned
 from .symbols import t as time
 
 if TYPE_CHECKING:
@@ -205,6 +206,14 @@ class AdaptiveRate:
     @property
     def _key(self) -> tuple[Any, ...]:
         return self.rate, self._symbols, self._starts, self._slopes, tuple(self.parameters.items())
+
+    def _repr_latex_(self) -> str:
+        return aligned([(r"\gamma", self.rate), *((rf"\dot {{{latex(u)}}}", v) for u, v in self.slopes.items())])
+
+    def _repr_html_(self) -> str:
+        from .show import rates
+
+        return rates.rule(self)
 
     def __repr__(self) -> str:
         return self.label if self.label is not None else f"AdaptiveRate({self.describe()})"

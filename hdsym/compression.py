@@ -60,6 +60,8 @@ def solve_modes(
     times: Float,
     modes: int | str,
     tol: float | None,
+    *,
+    measure: bool = True,
 ) -> Trajectory:
     """The trajectory with the modes asked for, its error in ``attrs["compression_error"]``; 0 for all levels.
 
@@ -73,6 +75,8 @@ def solve_modes(
         Output times, the last of which is the horizon.
     modes, tol:
         As in :func:`hdsym.solve.solve`.
+    measure:
+        Whether a second solution tells how good a given number of nodes is.
 
     Raises
     ------
@@ -92,7 +96,7 @@ def solve_modes(
     if count is None and (_few(every, tau) or _too_long(every)):
         return solve(run)
     if count is not None:
-        return _with_count(begin, solve, every, tau, count, run.composition.factor)
+        return _with_count(begin, solve, every, tau, count, run.composition.factor, measure=measure)
     accuracy = max(run.rtol if tol is None else tol, _LEAST_TOL)
     noise, factor = _INTEGRATION * run.rtol, run.composition.factor
     return _refined(begin, solve, times, every, tau, accuracy, noise, factor) or solve(run)
@@ -129,8 +133,12 @@ def _with_count(
     tau: float,
     count: int,
     factor: Factor,
+    *,
+    measure: bool,
 ) -> Trajectory:
-    """At most `count` nodes; twice as many tell how good they are."""
+    """At most `count` nodes; twice as many tell how good they are, if that is to be known."""
+    if not measure:
+        return solve(begin(every.at(choose_count(every.lam, tau, count, factor))))
     wanted, finer = (every.at(choose_count(every.lam, tau, n, factor)) for n in (count, 2 * count + 4))
     path = solve(begin(wanted))
     if not wanted.compressed:

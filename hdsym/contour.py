@@ -57,6 +57,12 @@ class Ellipse:
                 f"{self} is no contour", remedy="give left < right, height > 0 and an even number of nodes from 8 on"
             )
 
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        across = f"[{self.left:g}, {self.right:g}]"
+        return numbers.fields("Ellipse", {"real axis": across, "height": f"{self.height:g}", "nodes": self.nodes})
+
     @cached_property
     def points(self) -> Complex:
         """Nodes z in the upper half plane, shape (nodes / 2,)."""

@@ -17,7 +17,7 @@ __all__ = ["Drift"]
 Float = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Drift:
     """H = Dh[:, :l] (n, l), I(B) (l, l) and T = E[d_theta f] (scalars,) as a function of B (n, n) and theta (scalars,).
 
@@ -51,6 +51,18 @@ class Drift:
         states = {name: theta[part] for name, part in self.trained.items()}
         found: tuple[Float, ...] = self._module._drift_of(**self.parameters, **states)(B)
         return found
+
+    def __repr__(self) -> str:
+        n, l = self.shape
+        trained = sum(part.stop - part.start for part in (self.trained or {}).values())
+        return f"Drift(B ({n}, {n}), theta ({trained},) -> H ({n}, {l}), I ({l}, {l}), T ({trained},))"
+
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        n, l = self.shape
+        facts = {"B": f"({n}, {n})", "H": f"({n}, {l})", "I": f"({l}, {l})", "written for": self.target}
+        return numbers.fields("Drift: H, I and T of B and theta", facts)
 
     def exists(self, B: Float) -> bool:
         """Whether the expectations exist; outside of that formulas still give numbers."""

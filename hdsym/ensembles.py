@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -31,14 +31,8 @@ class Ensemble(Record):
 
     A run that leaves the finite range is NaN from then on, ``diverged(run)`` holds the time (NaN if it never does), and
     summaries are over the runs still finite, which their attribute ``note`` says.
-
-    Attributes
-    ----------
-    origin:
-        Model, or its derivation, and problem that were simulated, for :meth:`more`; ``None`` if unknown; not saved.
     """
 
-    origin: tuple[Simulated, Problem] | None = field(default=None)
     kind: ClassVar[str] = "Ensemble"
     required: ClassVar[tuple[str, ...]] = (*Record.required, "diverged")
 
@@ -58,7 +52,6 @@ class Ensemble(Record):
         trained_names: Sequence[str] = (),
         statistics: Mapping[str, ArrayLike] | None = None,
         recorded: Mapping[str, tuple[Sequence[str], ArrayLike]] | None = None,
-        origin: tuple[Simulated, Problem] | None = None,
     ) -> Ensemble:
         """Label arrays of shape (runs, T) and (runs, T, n, n), and add norms, cosines, specialisation and distances.
 
@@ -72,8 +65,6 @@ class Ensemble(Record):
             What statistics are made of, as runs recorded it: labels and (runs, T, count) of "forms" and "means".
         diverged:
             (runs,) time at which each run left the finite range, NaN if it never did; values from then on become NaN.
-        origin:
-            The model, or derivation, and the problem that were simulated.
 
         Raises
         ------
@@ -93,7 +84,7 @@ class Ensemble(Record):
             trained_names=trained_names,
             recorded=recorded,
         )
-        return cls(dataset, origin)
+        return cls(dataset)
 
     @property
     def runs(self) -> int:
@@ -113,8 +104,8 @@ class Ensemble(Record):
         n:
             How many runs to add; times, method and seed are those of the ensemble.
         model, problem:
-            What was simulated; of homogenized SGD ``hd.derive(model)``. An ensemble that was loaded has to be told, and
-            they are checked against what it recorded.
+            What was simulated; of homogenized SGD ``hd.derive(model)``. An ensemble knows them, unless its file cannot
+            say what they are; they are checked against what it recorded.
         options:
             `workers`, `executor`, `progress` and `checkpoint`, as for :func:`hdsym.simulate`.
 
@@ -133,7 +124,8 @@ class Ensemble(Record):
                     "this ensemble does not know which model and problem it belongs to",
                     remedy="give them: runs.more(n, model, problem)",
                 )
-            model, problem = model or self.origin[0], problem or self.origin[1]
+            call = self.origin.call
+            model, problem = model or call.subject, problem or call.problem
         runs, settings = self.runs + checks.dimension(n, "n"), self.attrs.get("settings", {})
         return simulate(model, problem, runs=runs, t_eval=self.time.values, resume=self, **settings, **options)
 
@@ -150,6 +142,11 @@ class Ensemble(Record):
         from .plots import plot_ensemble
 
         return plot_ensemble(self, ax=ax, statistic=statistic)
+
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.ensemble(self, self._table())
 
     def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
         shown = tables.rows_to_show(self.time.size)

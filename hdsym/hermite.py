@@ -79,6 +79,11 @@ class InformationExponent(int):
         terms = ", ".join(f"c_{{{j}}} = {latex(c)}" for j, c in enumerate(self.coefficients))
         return rf"$\displaystyle k = {int(self)}\quad ({terms})$"
 
+    def _repr_html_(self) -> str:
+        from .show import formulas
+
+        return formulas.exponent(self)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return InformationExponent.of, (self.name, self.coefficients, self.exact)
 

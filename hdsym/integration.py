@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from . import modelstatistics
 from .composition import Composition, over_modes
+from .digest import digest
 from .errors import DeclarationError, SolveError
 from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
@@ -246,11 +247,7 @@ class Run(Linearised):
         """What a trajectory holds at times (T,), from what the states there say."""
         overlaps, trained = seen.overlaps, seen.trained
         risk = self._risk(overlaps, trained)
-        arrays = {
-            "overlaps": overlaps,
-            "gram": seen.gram,
-            "risk": risk,
-        }
+        arrays = {"overlaps": overlaps, "gram": seen.gram, "risk": risk}
         if seen.grams is not None:
             arrays["grams"] = seen.grams
         if trained is not None:
@@ -268,6 +265,7 @@ class Run(Linearised):
         problem = self.problem
         return {
             "model": self.theory.model.name,
+            "model_hash": self.theory.model.digest,
             "declaration": list(self.theory.program.declaration),
             "spectrum": problem.spectrum.label,
             "d": problem.spectrum.d,
@@ -280,6 +278,7 @@ class Run(Linearised):
                 "method": self.method,
                 "rtol": self.rtol,
                 "atol": self.atol,
+                "code": digest(self.theory.source),
                 "rhs_evaluations": int(solution.nfev),
                 "jacobians": int(solution.njev),
                 "used": [f"{name} from t = {time:.6g}: {reason}" for time, name, reason in self.history],

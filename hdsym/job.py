@@ -148,6 +148,7 @@ def _timed(say: Callable[[str], None], what: str) -> Iterator[None]:
 
 def _write(outcome: Outcome, file: ModelFile, command: str) -> None:
     from . import report
+    from .exploring.grid import grid
 
     folder = outcome.folder
     outcome.path.save(folder / "theory.nc")
@@ -160,6 +161,7 @@ def _write(outcome: Outcome, file: ModelFile, command: str) -> None:
         outcome.path,
         outcome.runs,
         outcome.verdict,
+        explorer=grid(outcome.theory, file.problem),
         source_text=file.text,
         command=command,
     )

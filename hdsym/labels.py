@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from .cas import Expr, Symbol, average_powers, sp, to_expr
 from .errors import DeclarationError
+from .modellatex import label_latex
 
 __all__ = ["Bernoulli", "Categorical", "Poisson", "RandomLabel"]
 
@@ -39,6 +40,14 @@ class RandomLabel:
     def mapped(self, expressions: tuple[Expr, ...]) -> RandomLabel:
         """The same law with other expressions."""
         return type(self)(*expressions)
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle y \sim {label_latex(self)}$"
+
+    def _repr_html_(self) -> str:
+        from .show import models
+
+        return models.law("Sampled label", self._repr_latex_())
 
     @property
     def chances(self) -> tuple[Chance, ...]:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from .cas import Expr, Symbol, sp, to_expr
+from .cas import Expr, Symbol, latex, sp, to_expr
 from .errors import DeclarationError, ExpectationError
+from .modellatex import law_latex
 from .special import log_ndtr
 from .symbols import NoiseSymbol, Parameter
 
@@ -53,6 +54,14 @@ class NoiseLaw:
 
     def _set(self, name: str, value: Any) -> None:
         object.__setattr__(self, name, _constant(value, name, type(self).__name__))
+
+    def _repr_latex_(self) -> str:
+        return rf"$\displaystyle {latex(self.symbol)} \sim {law_latex(self)}$"
+
+    def _repr_html_(self) -> str:
+        from .show import models
+
+        return models.law("Noise", self._repr_latex_())
 
     draw: ClassVar[str] = "uniform"
     """The standard draw behind the law: "normal", "uniform" on (0, 1), "student_t"; empty for a discrete law."""

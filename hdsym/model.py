@@ -9,6 +9,7 @@ from typing import Any
 
 from . import modelcheck, modelstatistics, sums
 from .cas import Expr, Symbol, sp
+from .digest import digest
 from .families import ParameterFamily, TrainedFamily
 from .followed import Followed, followed
 from .labels import RandomLabel
@@ -21,7 +22,7 @@ from .recognise import recognise
 __all__ = ["Model"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model(Members):
     """A model trained by one-pass SGD: any number of trained directions, targets and trained scalars.
 
@@ -137,6 +138,11 @@ class Model(Members):
         """The declared statistics as functions of means, overlaps and trained scalars."""
         return followed(self.declared_statistics)
 
+    @cached_property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that change with the declaration, not with name and references."""
+        return digest(modelstatistics.written(self))
+
     @property
     def means(self) -> Declared:
         """(key, g) of every mean that the declared statistics need."""
@@ -231,7 +237,15 @@ class Model(Members):
         check_names(given, [p.name for p in (*self.parameters, *self.trained)], self._groups, self.name, "parameter")
         return {p.name: number(p, given.get(p.name, p.default), self.name) for p in wanted}
 
+    def __repr__(self) -> str:
+        return f"Model({self.name!r}: {modelstatistics.summary(self)})"
+
     def _repr_latex_(self) -> str:
         from .modellatex import model_latex
 
         return model_latex(self)
+
+    def _repr_html_(self) -> str:
+        from .show import models
+
+        return models.model(self)

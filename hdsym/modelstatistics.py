@@ -10,11 +10,12 @@ from . import modelcheck
 from .cas import Expr
 from .errors import DeclarationError
 from .roles import check_name
+from .userfunction import sources
 
 if TYPE_CHECKING:
     from .model import Model
 
-__all__ = ["RESERVED", "Declared", "check_known", "described", "joined", "read"]
+__all__ = ["RESERVED", "Declared", "check_known", "described", "joined", "read", "summary", "written"]
 
 Declared = tuple[tuple[str, Expr], ...]
 """Pairs (name, function g of the model's symbols)."""
@@ -65,6 +66,31 @@ def described(model: Model) -> dict[str, dict[str, str]]:
     """The statistics as results store them: nothing if there are none."""
     found = {name: str(g) for name, g in model.declared_statistics}
     return {"statistics": found} if found else {}
+
+
+def summary(model: Model) -> str:
+    """Loss, label and noise on one line."""
+    said = [f"loss {model.loss}"]
+    if model.sampled:
+        said.append(f"{model.label} ~ {_law(model.link, model.link_expressions)}")
+    elif model.link is not None:
+        said.append(f"{model.label} = {model.link}")
+    if model.noise is not None:
+        said.append(f"{model.noise_symbol} ~ {_law(model.noise, model.noise.constants)}")
+    return ", ".join([*said, *([model.constraint] if model.constraint else [])])
+
+
+def _law(law: Any, constants: tuple[Expr, ...]) -> str:
+    return f"{type(law).__name__}({', '.join(map(str, constants))})"
+
+
+def written(model: Model) -> str:
+    """The declaration as text, without name and references; symbols by name and role."""
+    statistics = dict(model.declared_statistics)
+    symbols = (model.students, model.teachers, model.parameters, model.trained)
+    code = sources(model.loss, *statistics.values())
+    parts = (model.loss, model.link, model.noise, model.constraint, statistics, symbols, code)
+    return "\n".join(str(part) for part in parts)
 
 
 def check_known(name: str, model: Model) -> None:

@@ -268,6 +268,11 @@ class Problem:
         lines = [f"  {name:<{width}}  {value}" for name, value in shown.items() if value is not None]
         return "\n".join(["Problem", *lines])
 
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.problem(self)
+
 
 def _check_kind(value: Any, kind: type, name: str, example: str) -> None:
     if isinstance(value, kind):

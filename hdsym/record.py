@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -14,6 +14,9 @@ from .errors import DeclarationError, FileFormatError
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from .describe.origin import Origin
+    from .reproduce import Rerun
 
 __all__ = ["UNBOUNDED", "Record"]
 
@@ -32,9 +35,12 @@ class Record:
     dataset:
         An :class:`xarray.Dataset`; ``row`` and ``col`` carry the names of the preactivations, student first; ``time``
         is t = steps / d. All variables are O(1) in d.
+    origin:
+        Model or theory, problem and call that it was computed from; ``None`` if unknown.
     """
 
     dataset: xr.Dataset
+    origin: Origin | None = field(default=None, kw_only=True)
     kind: ClassVar[str] = "Record"
     required: ClassVar[tuple[str, ...]] = ("time", "risk", "overlaps", "gram")
 
@@ -134,8 +140,22 @@ class Record:
         return plot_specialisation(self, ax)  # type: ignore[arg-type]  # the two kinds of results are records
 
     def save(self, file: str | os.PathLike[str]) -> Path:
-        """Write a netCDF file and return its path; folders are made as needed, an older file is replaced."""
-        return storage.write(self.dataset, file, self.kind)
+        """Write a netCDF file and return its path; folders are made as needed, an older file is replaced.
+
+        The file says how it was computed, so that :func:`hdsym.rerun` can do it again.
+        """
+        return storage.write(self.dataset, file, self.kind, None if self.origin is None else self.origin.recipe)
+
+    @property
+    def description(self) -> str | None:
+        """Model, problem and call as a text much like a model file; ``None`` if unknown."""
+        return None if self.origin is None else self.origin.recipe.text
+
+    def rerun(self, **given: Any) -> Rerun:
+        """Compute it again and compare, bit for bit; see :func:`hdsym.rerun`."""
+        from . import rerun
+
+        return rerun(self, **given)  # type: ignore[arg-type]  # as above
 
     @classmethod
     def load(cls: type[Self], file: str | os.PathLike[str]) -> Self:
@@ -156,7 +176,13 @@ class Record:
         missing = [name for name in cls.required if name not in dataset.variables]
         if missing:
             raise FileFormatError(f"{file} lacks {', '.join(missing)}", remedy="give a file written by .save(...)")
-        return cls._of(dataset)
+        recipe = storage.read_recipe(file)
+        made = cls._of(dataset)
+        if recipe is None:
+            return made
+        from .describe.origin import Origin
+
+        return replace(made, origin=Origin(recipe=recipe))
 
     @classmethod
     def _of(cls: type[Self], dataset: xr.Dataset) -> Self:

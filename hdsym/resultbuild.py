@@ -15,7 +15,7 @@ from .geometry import EXTRA_AXES, geometry
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["dataset", "quantiles"]
+__all__ = ["dataset", "label", "quantiles"]
 
 Float = NDArray[np.float64]
 
@@ -38,6 +38,24 @@ _LONG_NAMES = {
     "forms": "overlaps <u, q(K) v> in declared statistics",
     "means": "means over the rows in declared statistics",
 }
+
+_COORDINATES = {
+    "row": "preactivation of the row",
+    "col": "preactivation of the column",
+    "student": "trained direction",
+    "teacher": "target direction",
+    "theta": "trained scalar",
+    "form": "overlap <u, q(K) v>",
+    "mean": "mean over the rows",
+    "eigenvalue": "eigenvalue of K",
+}
+_TIMES = {
+    "time": "t = steps / d",
+    "diverged": _LONG_NAMES["diverged"],
+    "sample_time": "time of sample curves",
+    "other_time": "other time of sample curves",
+}
+"""What is measured in steps / d; all else has no unit."""
 
 _RECORDED = {"forms": "form", "means": "mean"}
 """Axes of what runs record for their statistics."""
@@ -99,12 +117,18 @@ def dataset(
         arrays["diverged"] = (("run",), left)
     made = xr.Dataset(dict(arrays), coords, storage.encode({**attrs, "n_student": students}))
     made.attrs.setdefault("versions", storage.encode({"versions": storage.versions()})["versions"])
-    made["time"].attrs["long_name"] = "t = steps / d"
-    for name in arrays:
-        made[name].attrs["long_name"] = _LONG_NAMES.get(name, name)
+    label(made)
     if "grams" in arrays and _compressed(attrs):
         made["grams"].attrs["long_name"] = "signed shares of W^T W at nodes in place of eigenvalues (compressed)"
     return made
+
+
+def label(dataset: xr.Dataset) -> None:
+    """Give every variable that has none a ``long_name`` and ``units``."""
+    known = {**_LONG_NAMES, **_COORDINATES, **_TIMES}
+    for name in map(str, dataset.variables):
+        dataset[name].attrs.setdefault("long_name", known.get(name, name))
+        dataset[name].attrs.setdefault("units", "steps / d" if name in _TIMES else "1")
 
 
 def _compressed(attrs: Mapping[str, Any]) -> bool:

@@ -21,6 +21,8 @@ from .record import UNBOUNDED, Record
 if TYPE_CHECKING:
     import xarray as xr
 
+    from .exploring.widget import Explorer
+
 __all__ = ["Ensemble", "Trajectory", "geometry", "load"]
 
 
@@ -167,6 +169,30 @@ class Trajectory(Record, TimeTo, ErrorBars):
         from .plots import plot_trajectory
 
         return plot_trajectory(self, ax=ax, statistic=statistic)
+
+    def explore(self, t: float | None = None, *, statistic: str = "risk") -> Explorer:
+        """Sliders over the problem that it solves, in a notebook; see :func:`hdsym.explore`.
+
+        Raises
+        ------
+        DeclarationError
+            If ipywidgets is not installed, or the trajectory does not know what it was computed from.
+        """
+        from . import explore
+
+        if self.origin is None:
+            raise DeclarationError(
+                "this trajectory does not say how it was computed",
+                remedy="give the theory: hd.explore(theory, problem)",
+            )
+        call = self.origin.call
+        horizon = float(self.time.values[-1]) if t is None else t
+        return explore(call.subject, call.problem, horizon, statistic=statistic)
+
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.trajectory(self, self._table())
 
     def _table(self) -> tuple[str, dict[str, ArrayLike], list[str]]:
         shown = tables.rows_to_show(self.time.size)

@@ -31,3 +31,9 @@ class Data:
     def __repr__(self) -> str:
         N, d = self.features.shape
         return f"Data(N={N}, d={d})"
+
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        N, d = self.features.shape
+        return numbers.fields("Real rows", {"rows N": N, "features d": d, "divided by": f"{self.scale:g}"})

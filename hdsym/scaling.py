@@ -132,4 +132,6 @@ class DimensionScaling:
         return tables.text(*self._table())
 
     def _repr_html_(self) -> str:
-        return tables.html(*self._table())
+        from .show import numbers
+
+        return numbers.scaling(self, self._table())

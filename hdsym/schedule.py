@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from .cas import Expr, numeric_function, sp, to_expr
 from .errors import DeclarationError
+from .modellatex import rate_latex
 from .symbols import t as time
 
 __all__ = ["LearningRate"]
@@ -127,6 +128,14 @@ class LearningRate:
 
     def __repr__(self) -> str:
         return f"LearningRate({self.describe()})"
+
+    def _repr_latex_(self) -> str:
+        return rate_latex(self)
+
+    def _repr_html_(self) -> str:
+        from .show import rates
+
+        return rates.schedule(self)
 
 
 @lru_cache(maxsize=128)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .compression import solve_modes
+from .describe.origin import Call, Origin
 from .drift import Drift
-from .errors import DeclarationError
+from .errors import DeclarationError, SolveError
 from .integration import Run, State
 from .ir.sized import SizedProgram
 from .modelcheck import check_free
@@ -114,17 +115,25 @@ def solve(
     def begin(chosen: Modes | None) -> Run:
         return _run(theory, problem, method, rtol, atol, chosen, formulation, contour)
 
-    wanted = modes if formulation == "modes" else _without_modes(modes, tol)
-    path = solve_modes(
-        begin, lambda run: run.integrate(times, _as_list(events), dense_output or bars), times, wanted, tol
-    )
+    wanted, called = modes if formulation == "modes" else _without_modes(modes, tol), _as_list(events)
+    options: dict[str, Any] = {"t": t, "t_eval": t_eval if isinstance(t_eval, str | None) else np.array(t_eval)}
+    options |= {"rtol": rtol, "atol": atol, "method": method, "events": tuple(called), "dense_output": dense_output}
+    options |= {"modes": modes, "tol": tol, "formulation": formulation, "contour": contour}
+    options |= {"fluctuations": fluctuations, "finite_d": finite_d}
+    origin = Origin(Call(theory, problem, {"function": "solve", **options}))
+    try:
+        path = solve_modes(begin, lambda run: run.integrate(times, called, dense_output or bars), times, wanted, tol)
+    except SolveError as error:
+        if error.trajectory is not None:
+            error.trajectory = replace(error.trajectory, origin=origin)
+        raise
     if not bars:
-        return path
+        return replace(path, origin=origin)
     from .fluctuations.attach import with_fluctuations
 
     found = with_fluctuations(path, begin, finite_d)
     limit = finite_d is None  # the dense solution is that of the limit
-    return found if dense_output and limit else replace(found, dense=None)
+    return replace(found, origin=origin, dense=found.dense if dense_output and limit else None)
 
 
 def _check_bars(theory: Derivation | SizedDerivation, problem: Problem, formulation: str, finite_d: str | None) -> None:

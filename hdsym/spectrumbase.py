@@ -118,6 +118,11 @@ class Spectrum:
         distinct = "1 level" if len(self.levels) == 1 else f"{len(self.levels)} levels"
         return f"Spectrum({self.label}: {d}, {distinct} in [{low:.4g}, {high:.4g}], tr K/d={self.mean:.6g})"
 
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.spectrum(self)
+
     def eigenvalues(self) -> Float:
         """Eigenvalue of each coordinate, shape (d,).
 

@@ -26,6 +26,11 @@ class Start(ABC):
     note: ClassVar[str] = ""
     """What a reader of a solution from this start should know."""
 
+    def _repr_html_(self) -> str:
+        from .show import numbers
+
+        return numbers.start(self)
+
     @abstractmethod
     def weights(self, spectrum: Spectrum, n_student: int, n_teacher: int) -> tuple[Float, Float]:
         """X0 (d, l) and X* (d, l*) in the eigenbasis of K, in coordinate order; entries O(d^-1/2).

@@ -17,11 +17,14 @@ from .errors import FileFormatError
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["KIND", "decode", "encode", "read", "versions", "write"]
+    from .describe.origin import Recipe
+
+__all__ = ["KIND", "decode", "encode", "read", "read_recipe", "versions", "write"]
 
 KIND = "hdsym_kind"
 _FORMAT = "hdsym_format"
 _VERSION = 1
+_GROUP, _TEXT = "origin", "description"
 _JSON = "json:"
 _LARGEST = 50_000_000
 """Bytes of mode-resolved Gram matrices up to which a file holds them."""
@@ -74,12 +77,16 @@ def _versions() -> dict[str, str]:
 
     from . import __version__
 
-    found = {name: metadata.version(name) for name in ("numpy", "scipy", "sympy")}
-    return {"hdsym": __version__, "python": platform.python_version(), **found}
+    found = {name: metadata.version(name) for name in ("numpy", "scipy", "sympy", "numba")}
+    machine = f"{platform.system()} {platform.machine()}"
+    return {"hdsym": __version__, "python": platform.python_version(), **found, "machine": machine}
 
 
-def write(dataset: xr.Dataset, file: str | os.PathLike[str], kind: str) -> Path:
-    """Write a dataset; the file appears whole or not at all. Large ``grams`` are left out, and an attribute says so."""
+def write(dataset: xr.Dataset, file: str | os.PathLike[str], kind: str, recipe: Recipe | None = None) -> Path:
+    """Write a dataset; the file appears whole or not at all. Large ``grams`` are left out, and an attribute says so.
+
+    A recipe is put into a group of its own.
+    """
     path = Path(file)
     if "grams" in dataset and dataset["grams"].nbytes > _LARGEST:
         size = dataset["grams"].nbytes / 1e6
@@ -91,11 +98,35 @@ def write(dataset: xr.Dataset, file: str | os.PathLike[str], kind: str) -> Path:
     os.close(handle)
     try:
         dataset.to_netcdf(temporary, engine="h5netcdf")
+        if recipe is not None:
+            _as_dataset(recipe).to_netcdf(temporary, engine="h5netcdf", group=_GROUP, mode="a")
         Path(temporary).chmod(0o644)
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
     return path
+
+
+def _as_dataset(recipe: Recipe) -> xr.Dataset:
+    import xarray as xr
+
+    arrays = {name: ([f"{name}_{k}" for k in range(array.ndim)], array) for name, array in recipe.arrays.items()}
+    return xr.Dataset({**arrays, _TEXT: ((), recipe.text)})  # an attribute could not be long
+
+
+def read_recipe(file: str | os.PathLike[str]) -> Recipe | None:
+    """How the result in a file was computed; ``None`` if it does not say so, as those of earlier versions."""
+    import xarray as xr
+
+    from .describe.origin import Recipe
+
+    try:
+        with xr.open_dataset(Path(file), engine="h5netcdf", group=_GROUP) as found:
+            loaded = found.load()
+    except (OSError, KeyError, ValueError):
+        return None
+    arrays = {str(name): loaded[name].values for name in loaded.data_vars if name != _TEXT}
+    return Recipe(str(loaded[_TEXT].values), arrays) if _TEXT in loaded else None
 
 
 def read(file: str | os.PathLike[str]) -> tuple[str, xr.Dataset]:

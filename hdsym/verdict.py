@@ -168,7 +168,9 @@ class Verdict:
         return tables.text(*self._table())
 
     def _repr_html_(self) -> str:
-        return tables.html(*self._table())
+        from .show import numbers
+
+        return numbers.verdict(self, self._table())
 
 
 def _percent(p: float) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from . import cache, derivations, doctor, run, zoo
+from . import cache, derivations, doctor, rerun, run, zoo
 from .group import main
 
 __all__ = ["main"]
 
-for command in (run.run, derivations.derive, derivations.export, zoo.zoo, cache.cache, doctor.doctor):
+commands = (run.run, rerun.rerun, derivations.derive, derivations.export, zoo.zoo, cache.cache, doctor.doctor)
+for command in commands:
     main.add_command(command)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from types import ModuleType
@@ -48,11 +48,14 @@ class Derivation(Generated, Solving):
         The expectations with their steps, and the ODE of one mode.
     target:
         What its solver is written for; see :meth:`with_target`.
+    policy:
+        What it was derived by; see :func:`hdsym.derive`.
     """
 
     model: Model
     formulas: Formulas
     target: str = "numpy"
+    policy: str = "auto"
 
     @property
     def risk(self) -> Expr:
@@ -227,14 +230,6 @@ class Derivation(Generated, Solving):
     def _repr_latex_(self) -> str:
         return display.latex_block(self)
 
-    def show(self, names: Sequence[str] | None = None) -> str:
-        """The steps that led to the given quantities ("risk", "H11", "I11"; all by default), as indented text."""
-        chosen = list(self.steps) if names is None else list(names)
-        unknown = [name for name in chosen if name not in self.steps]
-        if unknown:
-            raise DeclarationError(f"there is no quantity {unknown[0]!r}", remedy=f"choose from {list(self.steps)}")
-        return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
-
 
 def derive(model: Any, policy: str = "auto", *, cache: bool | None = None, progress: Progress | None = None) -> Any:
     """Derive risk, gradient, Fisher matrix and the ODEs for the overlaps of `model`.
@@ -283,4 +278,5 @@ def derive(model: Any, policy: str = "auto", *, cache: bool | None = None, progr
 
         return derive_sized(model, policy, kept(model, policy, cache), progress)
     place = kept(model, policy, cache)
-    return Derivation(model, place.value("formulas", lambda: formulas(model, policy, progress))).keeping(place)
+    found = place.value("formulas", lambda: formulas(model, policy, progress))
+    return Derivation(model, found, policy=policy).keeping(place)

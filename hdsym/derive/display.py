@@ -11,7 +11,7 @@ from ..symbols import overlap_matrix
 if TYPE_CHECKING:
     from .derivation import Derivation
 
-__all__ = ["equations", "latex_block", "text"]
+__all__ = ["equations", "latex_block", "shared_parts", "text"]
 
 _SHORT = 150
 """Operations in risk, gradient and Fisher matrix together up to which they are shown whole."""
@@ -21,7 +21,7 @@ def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
     """(name, left side in LaTeX, right side in LaTeX) of every formula and mode equation."""
     model = derivation.model
     size = model.n_student + model.n_teacher
-    definitions, (risk, gradient, fisher, *means) = _parts(derivation)
+    definitions, (risk, gradient, fisher, *means) = shared_parts(derivation)
     found = [("risk", "h(B)", latex(risk))]
     found.append(("gradient", r"\nabla h(B)_{:, x}", latex(gradient)))
     found.append(("Fisher matrix", "I(B)", latex(fisher)))
@@ -38,7 +38,7 @@ def equations(derivation: Derivation) -> list[tuple[str, str, str]]:
     return found
 
 
-def _parts(derivation: Derivation) -> tuple[tuple[tuple[Expr, Expr], ...], list[Expr]]:
+def shared_parts(derivation: Derivation) -> tuple[tuple[tuple[Expr, Expr], ...], list[Expr]]:
     """Risk, gradient, Fisher matrix and statistics, with the parts they share named where they are long."""
     means = derivation.statistics.values()
     return named_parts([derivation.risk, derivation.gradient, derivation.fisher, *means], short=_SHORT)
@@ -58,7 +58,7 @@ def text(derivation: Derivation, width: int = 110) -> str:
         return "\n".join(f"    {line}" for line in shown.splitlines())
 
     model = derivation.model
-    definitions, (risk, gradient, fisher, *means) = _parts(derivation)
+    definitions, (risk, gradient, fisher, *means) = shared_parts(derivation)
     names = ", ".join(symbol.name for symbol in (*model.students, *model.teachers))
     lines = [
         f"{model.name}: r = ({names}), B = E[r r'], student first",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from numpy.typing import ArrayLike
 
 from ..codegen import known
-from ..errors import CodegenError
+from ..errors import CodegenError, DeclarationError
 
 if TYPE_CHECKING:
     from ..contour import Ellipse
@@ -68,6 +68,22 @@ class Solving:
             fluctuations=fluctuations,
             finite_d=finite_d,
         )
+
+    def show(self, names: Sequence[str] | None = None) -> str:
+        """The steps that led to the given quantities ("risk", "H11"), or kernels ("kernel 1"), as indented text."""
+        theory: Any = self  # as above
+        chosen = list(theory.steps) if names is None else list(names)
+        unknown = [name for name in chosen if name not in theory.steps]
+        if unknown:
+            what = "kernel" if hasattr(theory, "kernels") else "quantity"
+            raise DeclarationError(f"there is no {what} {unknown[0]!r}", remedy=f"choose from {list(theory.steps)}")
+        return "\n\n".join(f"{name}\n{theory.steps[name]}" for name in chosen)
+
+    def _repr_html_(self) -> str:
+        from ..show.formulas import derivation
+
+        theory: Any = self  # as above
+        return derivation(theory)
 
     def with_target(self, target: str) -> Self:
         """The same derivation, whose solver is written for `target`: ``"numpy"``, ``"numba"``, or ``"jax"``.

@@ -22,7 +22,7 @@ from .terms import reduce_signs
 __all__ = ["Expectation", "expect"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Expectation:
     """E[integrand] with the way it was found.
 
@@ -120,6 +120,15 @@ class Expectation:
     def compact(self) -> Compact:
         """`expr` with its shared parts and its integrals named, where it is long."""
         return compact(self.expr)
+
+    def __repr__(self) -> str:
+        how = "closed form" if self.exact else "numerical"
+        return f"Expectation(E[{self.integrand}] = {self.expr}, {how})"
+
+    def _repr_html_(self) -> str:
+        from ..show import formulas
+
+        return formulas.expectation(self)
 
     def _repr_latex_(self) -> str:
         value, where = self.compact.latex()

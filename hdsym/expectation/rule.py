@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from html import escape
 
-from ..cas import Expr, Symbol, latex, sp
+from ..cas import Expr, Symbol, sp
 from .gaussian import Gaussian
 from .terms import Term
 
@@ -79,7 +78,7 @@ class Rule:
     apply: Callable[[Term, Gaussian], Reduction | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Step:
     """One application of a rule: E[before] = after, with the steps it led to."""
 
@@ -104,14 +103,15 @@ class Step:
             seen.update(dict.fromkeys(child.rules()))
         return tuple(seen)
 
+    def __repr__(self) -> str:
+        below = f", {len(self.lines()) - 1} steps below" if self.children else ""
+        return f"Step({self.rule}: E[{self.before}] = {self.after}{below})"
+
     def __str__(self) -> str:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
         """The tree for a notebook: the rule, the formula it gave, and what it led to, nested."""
-        mark = "" if self.exact else " <em>(numerical)</em>"
-        source = f" <small>{escape(self.reference)}</small>" if self.reference else ""
-        formula = rf"$\mathbb{{E}}\left[{latex(self.before)}\right] = {latex(self.after)}$"
-        inner = "".join(f"<li>{child._repr_html_()}</li>" for child in self.children)
-        nested = f"<ul>{inner}</ul>" if inner else ""
-        return f"<strong>{escape(self.rule)}</strong>{source}{mark}: {escape(formula)}{nested}"
+        from ..show.formulas import step
+
+        return step(self)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import storage
+from .. import resultbuild, storage
 from ..compression import fewer
 from ..errors import DeclarationError
 from ..modelcheck import check_free
@@ -227,4 +227,5 @@ def _attached(path: Trajectory, bars: _Bars, noise: LinearNoise, shifted: bool) 
         limit, deviations = path.overlaps.values, data["overlaps_std"].values
         account["caution"] = uninformed(noise, path.time.values, limit, deviations) or ""
     data.attrs |= storage.encode({"fluctuations": account, "finite_d": "mean" if shifted else "limit"})
+    resultbuild.label(data)
     return replace(path, dataset=data)

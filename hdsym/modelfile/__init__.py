@@ -43,7 +43,8 @@
     folder = "out/phase_retrieval"
 
 Spectra are of the kinds identity, power_law, eigenvalues, matrix, samples (with shrinkage or rank), two_level, spiked,
-marchenko_pastur, power_law_density and density (a pdf in lam on a support); the limit d -> infinity is one without d.
+marchenko_pastur, power_law_density, density (a pdf in lam on a support) and levels (with fractions, or multiplicities
+and d); the limit d -> infinity is one without d.
 Starts are of the kinds random, uninformed (every run draws its own), overlaps, arrays, power and profile, whose blocks
 may be expressions in lam:
 ``{kind = "profile", Q = 0, M = 0, T = "1/(1 + lam)"}``.

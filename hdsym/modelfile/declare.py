@@ -8,6 +8,7 @@ from typing import Any
 
 from .. import laws
 from ..cas import Expr, Symbol
+from ..describe.trees import TREE, read_tree
 from ..forms import covariance
 from ..labels import Bernoulli, Categorical, Poisson, RandomLabel
 from ..laws import NoiseLaw
@@ -17,7 +18,7 @@ from ..parse_pieces import STATISTICS, Function
 from .names import read_names
 from .table import Table, is_number
 
-__all__ = ["read_expression", "read_model"]
+__all__ = ["LAWS", "read_expression", "read_model"]
 
 MAX_CLASSES = 100
 
@@ -78,6 +79,8 @@ def read_expression(
     if not isinstance(value, str):
         kind = "a number or an expression in quotes" if number else "an expression in quotes"
         raise table.error(name, f"is {value!r}", f"write {kind}")
+    if value.startswith(TREE):
+        return read_tree(value, names)
     return parse_expression(value, names, where=f"{table.file}: {table.key(name)}", functions=functions)
 
 
@@ -121,7 +124,7 @@ def _link(table: Table, names: dict[str, Expr]) -> Expr | RandomLabel | None:
     return label
 
 
-_LAWS: dict[str, tuple[type[NoiseLaw], tuple[str, ...], tuple[str, ...]]] = {
+LAWS: dict[str, tuple[type[NoiseLaw], tuple[str, ...], tuple[str, ...]]] = {
     "normal": (laws.Normal, ("std",), ("mean",)),
     "uniform": (laws.Uniform, ("low", "high"), ()),
     "laplace": (laws.Laplace, ("scale",), ("mean",)),
@@ -133,7 +136,7 @@ _LAWS: dict[str, tuple[type[NoiseLaw], tuple[str, ...], tuple[str, ...]]] = {
 
 
 def _noise(table: Table, symbol: Symbol, names: dict[str, Expr]) -> NoiseLaw:
-    law, wanted, optional = _LAWS[table.choice("law", tuple(_LAWS))]
+    law, wanted, optional = LAWS[table.choice("law", tuple(LAWS))]
     constants: dict[str, Any] = {name: read_expression(table, name, names, number=True) for name in wanted}
     constants |= {name: read_expression(table, name, names, number=True) for name in optional if table.has(name)}
     if law is laws.Discrete:

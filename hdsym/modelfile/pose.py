@@ -6,14 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import adaptive, symbols
+from ..cas import Symbol
+from ..describe.trees import symbol_of
 from ..model import Model
 from ..problem import Problem
+from ..quantities import NAMES
 from .declare import read_expression
 from .names import MAX_SIZE
 from .shapes import read_spectrum, read_start
 from .table import Table
 
-__all__ = ["read_problem"]
+__all__ = ["RULES", "read_problem"]
 
 MAX_FEATURES = 20_000
 
@@ -46,7 +49,7 @@ def read_problem(table: Table, data: Table | None, model: Model) -> Problem:
     return problem
 
 
-_RULES: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
+RULES: dict[str, tuple[Callable[..., Any], tuple[str, ...]]] = {
     "adagrad-norm": (adaptive.AdaGradNorm, ("eta", "b")),
     "rmsprop-norm": (adaptive.RMSpropNorm, ("eta", "b", "alpha")),
     "polyak": (adaptive.Polyak, ()),
@@ -60,10 +63,37 @@ def _learning_rate(table: Table) -> Any:
     if not isinstance(table.get("learning_rate", None), Mapping):
         return read_expression(table, "learning_rate", {"t": symbols.t}, number=True)
     inner = table.table("learning_rate")
-    make, names = _RULES[inner.choice("rule", tuple(_RULES))]
-    made = make(**{name: float(inner.number(name)) for name in names})
+    rule = inner.choice("rule", (*RULES, "expression"))
+    if rule == "expression":
+        made = _own_rule(inner)
+    else:
+        make, names = RULES[rule]
+        made = make(**{name: float(inner.number(name)) for name in names})
     inner.done()
     return made
+
+
+def _own_rule(table: Table) -> Any:
+    """Gamma and du/dt as expressions in t, the quantities of :mod:`hdsym.quantities`, states and parameters."""
+    inner = {key: table.table(key, {}) for key in ("states", "parameters")}
+    given = {key: {name: part.table(name) for name in part.values} for key, part in inner.items()}
+    own = {key: {name: _own_symbol(part, name) for name, part in parts.items()} for key, parts in given.items()}
+    names = {"t": symbols.t, **{name: symbol for symbol, name in NAMES.items()}, **own["states"], **own["parameters"]}
+    states = {
+        own["states"][name]: (float(part.number("start")), read_expression(part, "slope", names, number=True))
+        for name, part in given["states"].items()
+    }
+    values = {own["parameters"][name]: float(part.number("value")) for name, part in given["parameters"].items()}
+    rate = read_expression(table, "rate", names, number=True)
+    for part in (*given["states"].values(), *given["parameters"].values()):
+        part.done()
+    return adaptive.AdaptiveRate(rate, states, values, table.text("label", None))
+
+
+def _own_symbol(table: Table, name: str) -> Symbol:
+    """A state or parameter, real unless its assumptions say otherwise."""
+    flags = table.table("assumptions", {"real": True})
+    return symbol_of(name, {key: flags.boolean(key, True) for key in flags.values})
 
 
 def _parameters(table: Table, model: Model) -> dict[str, Any]:

@@ -98,6 +98,16 @@ def _dimension(table: Table) -> int | None:
     return d
 
 
+def _levels(table: Table) -> Any:
+    """Distinct eigenvalues, the share or the number of coordinates of each, and where they are: what results keep."""
+    levels, fractions = _array(table, "levels"), _array(table, "fractions")
+    given: dict[str, Any] = {"d": table.integer("d", None, low=1), "label": table.text("label", "levels")}
+    for name, kind in (("multiplicities", np.int64), ("order", np.int64), ("basis", np.float64)):
+        if table.has(name):
+            given[name] = _array(table, name).astype(kind)
+    return spectra.Spectrum(levels, fractions, **given)
+
+
 _SPECTRA: dict[str, Callable[[Table], Any]] = {
     "identity": _identity,
     "power_law": _power_law,
@@ -109,6 +119,7 @@ _SPECTRA: dict[str, Callable[[Table], Any]] = {
     "marchenko_pastur": _marchenko_pastur,
     "power_law_density": _power_law_density,
     "density": _density,
+    "levels": _levels,
 }
 
 
@@ -186,10 +197,12 @@ _FILES = (".npy", ".csv", ".txt")
 def _array(table: Table, name: str) -> NDArray[np.float64]:
     """Numbers in the file, or the name of a ``.npy`` or text file beside it."""
     value = table.get(name)
+    if isinstance(value, np.ndarray):  # beside the text, where a description has it
+        return np.asarray(value, dtype=np.float64)
     if isinstance(value, str):
         return _load(table, name, Path(table.file).parent / value)
     rows = value if isinstance(value, list) else None
-    flat = [entry for row in rows or [] for entry in (row if isinstance(row, list) else [row])]
+    flat = _flat(rows or [], 3)
     if not flat or not all(is_number(entry) for entry in flat):
         raise table.error(
             name, "is not an array of finite numbers", "write numbers in square brackets, or a file's name"
@@ -198,6 +211,12 @@ def _array(table: Table, name: str) -> NDArray[np.float64]:
         return np.asarray(rows, dtype=np.float64)
     except ValueError:
         raise table.error(name, "has rows of different lengths", "make all rows equally long") from None
+
+
+def _flat(rows: list[Any], depth: int) -> list[Any]:
+    """The entries of lists in lists, down to a depth."""
+    nested = [_flat(row, depth - 1) if isinstance(row, list) and depth > 1 else [row] for row in rows]
+    return [entry for entries in nested for entry in entries]
 
 
 def _load(table: Table, name: str, file: Path) -> NDArray[np.float64]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
-from ..cas import Expr, sp
+from ..derive.display import shared_parts
 from ..followed import owner
-from ..functions import log_ndtr, logsumexp, owens_t, sigmoid, softplus
 from ..ir.sized import SizedProgram
-from ..labels import Bernoulli, RandomLabel
-from ..laws import Normal, Uniform
 from ..symbols import entry_name
 from . import sized
+from .declaration import declared, definitions, linked
 from .entries import Entry
 from .motion import motion
 from .typeset import expression, formula, mathml, name_latex, words
@@ -32,10 +30,8 @@ __all__ = [
     "Node",
     "RuleRow",
     "conditions",
-    "declaration",
     "formulas",
     "quantities",
-    "references",
     "rules",
 ]
 
@@ -71,92 +67,19 @@ class Quantity:
     root: Node
 
 
-def declaration(model: Model) -> list[Entry]:
-    """Loss, label and noise of a model."""
-    where = _definitions(_declared(model))
-    students = ",".join(name_latex(s.name) for s in model.students)
-    if model.link is None:
-        inside = ", ".join(name_latex(s.name) for s in (*model.students, *model.teachers, *_noise(model)))
-        return [Entry("outer function", formula(f"f({inside})", model.loss)), *_noise_entry(model), *where]
-    label = name_latex(model.label.name) if model.label is not None else "y"
-    entries = [Entry("loss", formula(rf"f({students},{label})", model.loss))]
-    if isinstance(model.link, Bernoulli):
-        teachers = ",".join(name_latex(s.name) for s in model.teachers)
-        left = rf"\mathbb{{P}}({label} = 1 \mid {teachers})"
-        entries.append(Entry("label, sampled: 1 or 0", formula(left, model.link.probability)))
-    elif isinstance(model.link, RandomLabel):
-        inside = r",\; ".join(map(expression, model.link.expressions))
-        entries.append(
-            Entry("label, sampled", mathml(rf"{label} \sim \mathrm{{{type(model.link).__name__}}}({inside})"))
-        )
-    else:
-        entries.append(Entry("label", formula(label, model.link)))
-    return entries + _noise_entry(model) + where
+def formulas(theory: Derivation | SizedDerivation, *, named: bool = False) -> list[Entry]:
+    """Risk, gradient, Fisher matrix and the equations of motion, entry by entry.
 
-
-def _noise(model: Model) -> tuple[Expr, ...]:
-    return () if model.noise_symbol is None else (model.noise_symbol,)
-
-
-def _noise_entry(model: Model) -> list[Entry]:
-    law = model.noise
-    if law is None:
-        return []
-    name = name_latex(law.symbol.name)
-    if isinstance(law, Normal):
-        text = rf"{name} \sim \mathcal{{N}}({expression(law.mean)},\, {expression(law.std**2)})"
-    elif isinstance(law, Uniform):
-        text = rf"{name} \sim \mathcal{{U}}[{expression(law.low)},\, {expression(law.high)}]"
-    elif law.chances:
-        return [
-            Entry(
-                "noise, discrete",
-                Markup("; ").join(
-                    mathml(rf"\mathbb{{P}}({name} = {expression(value)}) = {expression(weight)}")
-                    for weight, value in law.chances
-                ),
-            )
-        ]
-    else:
-        inside = r",\; ".join(map(expression, law.constants))
-        text = rf"{name} \sim \mathrm{{{type(law).__name__}}}({inside})"
-    return [Entry("noise", mathml(text))]
-
-
-_MEANINGS = {
-    sigmoid: r"\sigma(u) = \frac{1}{1 + e^{-u}}",
-    softplus: r"\mathrm{softplus}(u) = \log(1 + e^u)",
-    logsumexp: r"\mathrm{logsumexp}(u_1, \dots, u_n) = \log \sum_i e^{u_i}",
-    log_ndtr: r"\Phi(u) = \frac{1}{\sqrt{2\pi}} \int_{-\infty}^u e^{-v^2/2}\, \mathrm{d}v",
-    owens_t: r"T(h, a) = \frac{1}{2\pi} \int_0^a \frac{e^{-h^2 (1 + v^2)/2}}{1 + v^2}\, \mathrm{d}v",
-    sp.atan2: r"\mathrm{atan2}(a, b) = \mathrm{arg}(b + i a)",
-}
-
-
-def _definitions(expressions: Sequence[Expr], known: Sequence[Expr] = ()) -> list[Entry]:
-    """What the less common functions in `expressions` mean, apart from those already in `known`."""
-    new = [
-        text
-        for function, text in _MEANINGS.items()
-        if any(expr.has(function) for expr in expressions) and not any(expr.has(function) for expr in known)
-    ]
-    return [Entry("where", mathml(text, display=True)) for text in new]
-
-
-def _declared(model: Model) -> list[Expr]:
-    return [model.loss, *model.link_expressions, *(g for _, g in model.declared_statistics)]
-
-
-def formulas(theory: Derivation | SizedDerivation) -> list[Entry]:
-    """Risk, gradient, Fisher matrix and the equations of motion, entry by entry."""
+    With `named`, what long formulas share has names of its own, under the title "where".
+    """
     if isinstance(theory.program, SizedProgram):
         return _sized_formulas(theory)
-    return _explicit_formulas(theory)
+    return _explicit_formulas(theory, named)
 
 
 def _sized_formulas(theory: Any) -> list[Entry]:
     derived = [kernel.expectation.expr for kernel in theory.formulas.kernels]
-    return [*sized.entries(theory), *_overlaps(theory.model), *_definitions(derived, _declared(theory.model))]
+    return [*sized.entries(theory), *_overlaps(theory.model), *definitions(derived, declared(theory.model))]
 
 
 def _overlaps(model: Model) -> list[Entry]:
@@ -168,38 +91,29 @@ def _overlaps(model: Model) -> list[Entry]:
     return entries
 
 
-def _explicit_formulas(theory: Any) -> list[Entry]:
-    entries = [Entry("risk", formula("h(B)", theory.risk))]
-    for title, letter, matrix in (("gradient", "H", theory.gradient), ("Fisher matrix", "I", theory.fisher)):
+def _explicit_formulas(theory: Any, named: bool) -> list[Entry]:
+    whole = [theory.risk, theory.gradient, theory.fisher, *theory.statistics.values()]
+    pieces, (risk, gradient, fisher, *means) = shared_parts(theory) if named else ((), whole)
+    entries = [Entry("risk", formula("h(B)", risk))]
+    for title, letter, matrix in (("gradient", "H", gradient), ("Fisher matrix", "I", fisher)):
         rows, columns = matrix.shape
         for i, j in ((i, j) for i in range(rows) for j in range(columns) if letter == "H" or i <= j):
             entries.append(Entry(title, formula(name_latex(entry_name(letter, i + 1, j + 1)), matrix[i, j])))
-    for each, value in zip(theory.model.followed, theory.statistics.values(), strict=True):
+    for each, value in zip(theory.model.followed, means, strict=True):
         left = rf"{words(each.name)} = {expression(each.formula)}"
         entries.append(Entry("statistics", formula(left, value)))
+    entries += [Entry("where", formula(name_latex(name.name), value)) for name, value in pieces]
     for name, rate in theory.odes.items():
         entries.append(Entry("ODE of a mode", motion(name, rate)))
     entries += _overlaps(theory.model)
     derived = [theory.risk, *theory.gradient, *theory.fisher, *theory.statistics.values()]
-    return entries + _definitions(derived, _declared(theory.model))
+    return entries + definitions(derived, declared(theory.model))
 
 
 def conditions(theory: Derivation | SizedDerivation) -> list[Markup]:
     """Inequalities under which the formulas hold."""
     found = dict.fromkeys(c for _, entry in theory.formulas.all() for c in entry.conditions)
     return [mathml(f"{expression(condition)} > 0") for condition in found]
-
-
-def references(model: Model) -> list[Markup]:
-    """The references of a model, arXiv numbers as links."""
-    return [linked(reference) for reference in model.references]
-
-
-def linked(text: str) -> Markup:
-    """Escaped text whose arXiv numbers are links; the only links a report has."""
-    safe = str(escape(text))
-    link = r'<a href="https://arxiv.org/abs/\1">arXiv:\1</a>'
-    return Markup(re.sub(r"arXiv:(\d{4}\.\d{4,5}|[a-z-]+/\d{7})", link, safe))  # escaped above
 
 
 def rules(theory: Derivation | SizedDerivation) -> list[RuleRow]:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from ..paths import templates_dir
-from . import derivation, tables
+from . import declaration, derivation, tables
 from .figure import figure, specialisation
 from .noise import noise
 from .numbers import number
@@ -17,6 +17,7 @@ from .setting import setting
 if TYPE_CHECKING:
     from ..derive import Derivation
     from ..derive.sized import SizedDerivation
+    from ..exploring.grid import Grid
     from ..problem import Problem
     from ..results import Ensemble, Trajectory
     from ..verdict import Verdict
@@ -40,10 +41,11 @@ def render(
     runs: Ensemble | None = None,
     verdict: Verdict | None = None,
     *,
+    explorer: Grid | None = None,
     source_text: str | None = None,
     command: str = "",
 ) -> str:
-    """The report as one HTML page that needs nothing else: no network, no script, no font; formulas are MathML.
+    """The report as one HTML page that needs nothing else: no network, no font; formulas are MathML.
 
     Parameters
     ----------
@@ -51,6 +53,8 @@ def render(
         What was derived. Alone it gives a report of the formulas and how they were found.
     problem, path, runs, verdict:
         What it was solved on, the solution, the simulation and their comparison, as far as they exist.
+    explorer:
+        Curves for a pair of sliders, from :func:`hdsym.exploring.grid.grid`; the page has a script for them alone.
     source_text:
         The text of the model file, printed at the end.
     command:
@@ -67,8 +71,9 @@ def render(
         "lead": _lead(problem, path, runs),
         "verdict": None if verdict is None else _judgement(verdict),
         "figures": [drawn for drawn in (figure(path, runs, verdict), specialisation(path)) if drawn is not None],
-        "declaration": derivation.declaration(theory.model),
-        "references": derivation.references(theory.model),
+        "explorer": explorer,
+        "declaration": declaration.declaration(theory.model),
+        "references": declaration.references(theory.model),
         "setting": setting(theory.model),
         "formulas": derivation.formulas(theory),
         "exactness": _exactness(theory, path),

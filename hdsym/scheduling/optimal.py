@@ -108,7 +108,9 @@ class OptimalSchedule:
         return tables.text(*self._table())
 
     def _repr_html_(self) -> str:
-        return tables.html(*self._table())
+        from ..show import numbers
+
+        return numbers.schedule(self, self._table())
 
 
 def optimal_schedule(

@@ -145,10 +145,9 @@ def simulate(
 
     began = time.perf_counter()
     runs, threads = checks.dimension(runs, "runs"), worker_count(workers)
-    origin = model, problem
     theory = None if isinstance(model, Model) else model
     model = model if isinstance(model, Model) else model.model
-    declared = modelstatistics.described(model)
+    declared = {"model_hash": model.digest, **modelstatistics.described(model)}
     model = problem.explicit(model)
     parameters = model.parameter_values(problem.parameters)
     check_laws(model, parameters)
@@ -226,7 +225,6 @@ def simulate(
         trained_names=tuple(symbol.name for symbol in model.trained),
         n_student=model.n_student,
         attrs=attrs,
-        origin=origin,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,6 @@ from ..adaptive import AdaptiveRate
 from ..model import Model
 from ..problem import Problem
 from ..rows import Data
-from ..userfunction import sources
 from .methods import Observation
 from .run import Job
 
@@ -46,7 +44,7 @@ def identity(
     described = {
         **{name: str(value) for name, value in settings.items()},
         "rule": problem.learning_rate.describe() if isinstance(problem.learning_rate, AdaptiveRate) else "none",
-        "model": f"{model.name} ({_digest(_written(model))})",
+        "model": f"{model.name} ({model.digest})",
         "spectrum": problem.spectrum.label,
         "eigenvalues": [float(counts @ lam**power) for power in (1, 2, 3)],
         "start": [*start.overlaps.ravel(), *start.gram.ravel(), *start.trained],
@@ -81,19 +79,6 @@ def _close(first: Any, second: Any) -> bool:
 
 def _shown(values: list[float]) -> str:
     return f"{values[0]:.10g}" if len(values) == 1 else "[" + ", ".join(f"{v:.6g}" for v in values[:4]) + ", ...]"
-
-
-def _written(model: Model) -> str:
-    """The declaration as text; symbols by name and role."""
-    statistics = dict(model.declared_statistics)
-    symbols = (model.students, model.teachers, model.parameters, model.trained)
-    code = sources(model.loss, *statistics.values())
-    parts = (model.loss, model.link, model.noise, model.constraint, statistics, symbols, code)
-    return "\n".join(str(part) for part in parts)
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _summary(data: Data) -> NDArray[np.float64]:

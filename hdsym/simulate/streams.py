@@ -37,6 +37,12 @@ class Stream:
         key = (*self.spawn_key, self.first + i)
         return np.random.SeedSequence(self.entropy, spawn_key=key, pool_size=self.pool_size)
 
+    def sequence(self) -> np.random.SeedSequence:
+        """A SeedSequence whose next children are those of the stream."""
+        whole = self.entropy if isinstance(self.entropy, int) else list(self.entropy)
+        key, taken = self.spawn_key, self.first
+        return np.random.SeedSequence(whole, spawn_key=key, pool_size=self.pool_size, n_children_spawned=taken)
+
     @property
     def attrs(self) -> dict[str, Any]:
         """What results record, as :meth:`of` reads it."""

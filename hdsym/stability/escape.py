@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,6 +55,9 @@ class Escape:
 
     def __float__(self) -> float:
         return self.time
+
+    def _repr_html_(self) -> str:
+        return self.path._repr_html_() + f"<p>{escape(repr(self))}</p>"
 
     def __repr__(self) -> str:
         grows = "" if self.rate is None else f", deviations grow like exp({self.rate:.4g} t)"

@@ -81,7 +81,9 @@ class StabilityMap:
         return tables.text(*self._table())
 
     def _repr_html_(self) -> str:
-        return tables.html(*self._table())
+        from ..show import numbers
+
+        return numbers.stability_map(self, self._table())
 
 
 def _largest(rates: Float, change: Float) -> float:

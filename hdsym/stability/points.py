@@ -83,6 +83,13 @@ class FixedPoint:
         """The leading eigenvalue's real part: small deviations grow like exp(rate t), or shrink."""
         return float(self.eigenvalues[0].real)
 
+    def _repr_html_(self) -> str:
+        from ..show import numbers
+
+        facts = {"risk": f"{self.risk:.6g}", "W^T W": np.round(self.gram, 6).tolist(), "rate": f"{self.rate:.4g}"}
+        stable = "yes" if self.stable else f"no, {self.unstable} unstable: {self.direction}"
+        return numbers.fields(f"Fixed point: {self.name}", {**facts, "stable": stable})
+
     def __repr__(self) -> str:
         kind = "stable" if self.stable else f"{self.unstable} unstable: {self.direction}"
         W = np.round(self.gram, 6).tolist()

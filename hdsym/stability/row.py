@@ -65,11 +65,13 @@ def text_rows(title: str, rows: tuple[Row, ...]) -> str:
 
 
 def html_rows(title: str, rows: tuple[Row, ...]) -> str:
-    """The same as an HTML table; formulas are LaTeX, which notebooks typeset."""
+    """The same as an HTML table; formulas are MathML."""
+    from ..show.models import typeset
+
     head = "".join(f'<th style="text-align:left">{name}</th>' for name in ("kind", "value", "", "what it says"))
     body, sources = [], _sources(rows)
     for row in rows:
-        parts = [f"${row.latex}$" if row.latex else escape(row.formula)]
+        parts = [typeset(row.latex) if row.latex else escape(row.formula)]
         parts += [f"<em>{label}</em> {escape(said)}" for label, said in _said(row, sources) if label != "formula"]
         cells = (escape(row.kind), f"<strong>{row.shown}</strong>", escape(row.name), "<br>".join(parts))
         body.append("<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>")

@@ -33,7 +33,7 @@ _FEW = 4
 """Teachers up to which products of small matrices are written out."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Jacobian:
     """d(state)'/d(state) at one state, as its parts.
 
@@ -66,6 +66,22 @@ class Jacobian:
     rates: Float
     gradient: Float
     slopes: tuple[Float, Float, Float]
+
+    def __repr__(self) -> str:
+        return f"Jacobian({', '.join(f'{name} {value}' for name, value in self._facts().items())})"
+
+    def _repr_html_(self) -> str:
+        from ..show import numbers
+
+        return numbers.fields("Jacobian of the mode equations", self._facts())
+
+    def _facts(self) -> dict[str, str]:
+        modes, students, n = self.shape
+        size = self._rows + self.rates.size
+        facts = {"modes": f"{modes}", "size": f"{size} x {size}", "directions": f"{students} students of {n}"}
+        facts |= {"scalars": f"{self.rates.size}"} if self.rates.size else {}
+        slow, fast = (2 * self.gamma * float(lam) for lam in (self.lam.min(), self.lam.max()))
+        return facts | {"gamma": f"{self.gamma:g}", "2 gamma lam": f"from {slow:.3g} to {fast:.3g}"}
 
     @cached_property
     def shape(self) -> tuple[int, int, int]:

@@ -138,7 +138,7 @@ def test_steps_are_a_tree_of_cited_rules() -> None:
     assert "numerical" not in str(steps)
     page = steps._repr_html_()
     assert page.count("<li>") == str(steps).count("\n")
-    assert r"\mathbb{E}" in page
+    assert "\N{MATHEMATICAL DOUBLE-STRUCK CAPITAL E}" in page
     assert "Stein (1981)" in page
 
 

@@ -49,8 +49,9 @@ def test_more_runs_are_those_that_all_at_once_would_have_given(tmp_path: Path) -
     assert_same(simulated(runs=9, resume=few, rng=None), all_at_once)
     loaded = hd.Ensemble.load(few.save(tmp_path / "few.nc"))
     assert_same(loaded.more(4, MODEL, posed()), all_at_once)
+    assert_same(loaded.more(4), all_at_once)
     with pytest.raises(SimulationError, match=r"does not know(.|\n)*runs.more\(n, model, problem\)"):
-        loaded.more(4)
+        dataclasses.replace(loaded, origin=None).more(4)
 
 
 @pytest.mark.parametrize("method", ["data", "reduced", "homogenized"])

@@ -45,11 +45,14 @@ class SizedDerivation(Generated, Solving):
         The kernels, each with its steps, and the sums over units that call them.
     target:
         What its solver is written for; see :meth:`with_target`.
+    policy:
+        What it was derived by; see :func:`hdsym.derive`.
     """
 
     model: Model
     formulas: SizedFormulas
     target: str = "numpy"
+    policy: str = "auto"
 
     @property
     def kernels(self) -> dict[str, Expr]:
@@ -267,18 +270,10 @@ class SizedDerivation(Generated, Solving):
     def _repr_latex_(self) -> str:
         return display.latex_block(self.model, self.formulas)
 
-    def show(self, names: list[str] | None = None) -> str:
-        """The steps that led to the given kernels ("kernel 1", ...; all by default), as indented text."""
-        chosen = list(self.steps) if names is None else list(names)
-        unknown = [name for name in chosen if name not in self.steps]
-        if unknown:
-            raise DeclarationError(f"there is no kernel {unknown[0]!r}", remedy=f"choose from {list(self.steps)}")
-        return "\n\n".join(f"{name}\n{self.steps[name]}" for name in chosen)
-
 
 def derive_sized(
     model: Model, policy: str = "auto", kept: Kept = NOWHERE, progress: Progress | None = None
 ) -> SizedDerivation:
     """Derive a model with sums over units or trained scalars; see :func:`hdsym.derive`."""
     found = kept.value("formulas", lambda: sized_formulas(model, policy, progress))
-    return SizedDerivation(model, found).keeping(kept)
+    return SizedDerivation(model, found, policy=policy).keeping(kept)
