@@ -140,7 +140,7 @@ def test_compiled_it_gives_the_same(golden: ModuleType) -> None:
 
 @pytest.mark.nightly
 def test_compiled_softmax() -> None:
-    """It compiles for minutes. Plane grids and panels, Mehler's formula with its store of rules, several integrals in one loop."""
+    """Plane grids and panels, Mehler's formula with its store of rules, several integrals in one loop: minutes."""
     theory = hd.derive(hd.zoo.multiclass_logistic(3))
     found = theory.with_target("numba").module
     check(found, theory.module, overlaps(6, 3))
