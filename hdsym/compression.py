@@ -18,9 +18,10 @@ from .nodes import Factor, choose, choose_count
 from .quadratureerror import relative_change
 
 if TYPE_CHECKING:
+    from .problem import Problem
     from .results import Trajectory
 
-__all__ = ["fewer", "solve_modes"]
+__all__ = ["check_modes", "fewer", "node_sets", "solve_modes"]
 
 Float = NDArray[np.float64]
 
@@ -81,9 +82,7 @@ def solve_modes(
     SolveError
         As `solve`, where both of two sets of nodes fail.
     """
-    count = _count(modes)
-    if tol is not None and not 0 < tol < 1:
-        raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
+    count = check_modes(modes, tol)
     run = begin(None)
     levels = run.modes.levels
     if modes == "full" or levels <= (_FEWEST if count is None else count):
@@ -98,7 +97,39 @@ def solve_modes(
     return _refined(begin, solve, times, every, tau, accuracy, noise, factor) or solve(run)
 
 
-def _count(modes: int | str) -> int | None:
+def node_sets(run: Run, problem: Problem, times: Float, modes: int | str, tol: float | None) -> list[Modes]:
+    """The modes for an integration that is not repeated: all levels; or nodes, and before them those that check them.
+
+    As :func:`solve_modes` begins. Nodes are for the next power of two of the time scale, so that problems which differ
+    in little more than the learning rate have the same.
+
+    Parameters
+    ----------
+    run, problem:
+        The problem, and a run with its modes and parameters, whose learning rate does not matter.
+    times, modes, tol:
+        As for :func:`solve_modes`.
+    """
+    count, every = check_modes(modes, tol), run.modes
+    if modes == "full" or every.levels <= (_FEWEST if count is None else count):
+        return [every]
+    every, tau = every.ascending(), _time_scale(run, times, schedule=problem.learning_rate)
+    if count is None and (_few(every, tau) or _too_long(every)):
+        return [run.modes]
+    tau, factor = 2.0 ** np.ceil(np.log2(tau)), run.composition.factor
+    if count is not None:
+        return [every.at(choose_count(every.lam, tau, n, factor)) for n in (2 * count + 4, count)]
+    accuracy = _FIRST * max(run.rtol if tol is None else tol, _LEAST_TOL)
+    sets = [every.at(choose(every.lam, tau, max(accuracy * _FINER**k, 1e-15), factor)) for k in range(2)]
+    if len(sets[-1].lam) > _WORTHWHILE * every.levels or not sets[-1].compressed:
+        return [run.modes]
+    return sets
+
+
+def check_modes(modes: int | str, tol: float | None) -> int | None:
+    """The number of modes asked for, if there is one; raises DeclarationError for values without a meaning."""
+    if tol is not None and not 0 < tol < 1:
+        raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
     if isinstance(modes, str):
         if modes in ("auto", "full"):
             return None
@@ -181,7 +212,7 @@ def _refined(
     return None
 
 
-def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float:
+def _time_scale(run: Run, times: Float, path: Trajectory | None = None, schedule: Any = None) -> float:
     """tau, 4 times the integral of gamma ||Dh_xx||: from the start and X = X*, or along a path.
 
     A mode decays like exp(-lam tau) at most: V' = -2 gamma lam (V H + H^T V) + ...
@@ -202,7 +233,8 @@ def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float
         end = float(times[-1])
         times = np.unique(np.concatenate([np.linspace(0.0, end, 201), end * np.geomspace(1e-8, 1.0, 201)]))
         sizes = np.full(len(times), max(float(sizes.max()), 1e-3))
-        first = run.rates_along(np.zeros(1), run._start()[None])[0] if run.rates else run.problem.learning_rate(times)
+        given = schedule or run.problem.learning_rate
+        first = run.rates_along(np.zeros(1), run._start()[None])[0] if run.rates else given(times)
         rate = np.broadcast_to(first, times.shape)
     else:
         rate = path.learning_rate.values
