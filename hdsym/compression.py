@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .results import Trajectory
 
-__all__ = ["check_modes", "fewer", "node_sets", "solve_modes"]
+__all__ = ["agreed", "check_modes", "fewer", "node_sets", "solve_modes"]
 
 Float = NDArray[np.float64]
 
@@ -98,10 +98,10 @@ def solve_modes(
 
 
 def node_sets(run: Run, problem: Problem, times: Float, modes: int | str, tol: float | None) -> list[Modes]:
-    """The modes for an integration that is not repeated: all levels; or nodes, and before them those that check them.
+    """The modes for integrations side by side: all levels; or sets of nodes, each to be checked by the one before.
 
-    As :func:`solve_modes` begins. Nodes are for the next power of two of the time scale, so that problems which differ
-    in little more than the learning rate have the same.
+    As :func:`solve_modes` begins, but for some hundred levels too: choosing nodes pays where they serve many problems.
+    They are for the next power of two of the time scale, so that learning rates that are near have the same.
 
     Parameters
     ----------
@@ -114,16 +114,30 @@ def node_sets(run: Run, problem: Problem, times: Float, modes: int | str, tol: f
     if modes == "full" or every.levels <= (_FEWEST if count is None else count):
         return [every]
     every, tau = every.ascending(), _time_scale(run, times, schedule=problem.learning_rate)
-    if count is None and (_few(every, tau) or _too_long(every)):
+    if count is None and _too_long(every):
         return [run.modes]
     tau, factor = 2.0 ** np.ceil(np.log2(tau)), run.composition.factor
     if count is not None:
         return [every.at(choose_count(every.lam, tau, n, factor)) for n in (2 * count + 4, count)]
     accuracy = _FIRST * max(run.rtol if tol is None else tol, _LEAST_TOL)
-    sets = [every.at(choose(every.lam, tau, max(accuracy * _FINER**k, 1e-15), factor)) for k in range(2)]
+    rounds = ((tau, 1.0), (2.0 * tau, _FINER), (2.0 * tau, _FINER**2))  # the scale is that of the start: it may grow
+    sets = [every.at(choose(every.lam, scale, max(accuracy * finer, 1e-15), factor)) for scale, finer in rounds]
     if len(sets[-1].lam) > _WORTHWHILE * every.levels or not sets[-1].compressed:
         return [run.modes]
     return sets
+
+
+def agreed(changes: Sequence[float], rtol: float, tol: float | None) -> int | None:
+    """Which of the sets of nodes of :func:`node_sets` is accurate, as in :func:`solve_modes`; ``None`` if none is.
+
+    `changes` are the relative changes from each to the next.
+    """
+    wanted, last = max(rtol if tol is None else tol, _LEAST_TOL), 1.0
+    for k, change in enumerate(changes, start=1):
+        if change <= wanted or (change <= _INTEGRATION * rtol and change > _STALLED * last):
+            return k
+        last = change
+    return None
 
 
 def check_modes(modes: int | str, tol: float | None) -> int | None:

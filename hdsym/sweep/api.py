@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -110,8 +111,8 @@ def sweep(
     -------
     xarray.Dataset
         Each statistic with the axes of `over`, then ``time``, then its own. ``reason`` says why a point failed (empty
-        if it did not), ``ended`` until when its solution is finite; beyond that values are NaN. With
-        ``.plot_phase_diagram()``.
+        if it did not), ``ended`` until when its solution is finite; beyond that values are NaN. ``compression_error``
+        is that of ``theory.solve``. With ``.plot_phase_diagram()``.
 
     Raises
     ------
@@ -124,14 +125,16 @@ def sweep(
     layout = Layout.of(plan.grid.shape, _points(plan, block))
     archive = None
     if store is not None:
-        from .store import Store
+        from .store import Store, recorded_seed
 
+        if plan.simulate and rng is None:
+            plan = replace(plan, entropy=recorded_seed(store) or plan.entropy)
         archive = Store(store, plan, labels, identity(plan), layout)
         layout = archive.layout
     results = dict(archive.finished()) if archive is not None else {}
     missing = [k for k in range(layout.count) if k not in results]
     with reporter(progress, plan.grid.size, sum(layout.length(k) for k in results)) as told:
-        for k, found in computed(plan, layout, missing, executor, workers):
+        for k, found in computed(plan, layout, missing, executor, workers) if missing else ():
             results[k] = found
             if archive is not None:
                 archive.keep(k, found)
@@ -163,6 +166,8 @@ def _planned(
     names = [statistics] if isinstance(statistics, str) else list(dict.fromkeys(statistics))
     if not names:
         raise DeclarationError("no statistics are wanted", remedy='give names, for instance ("risk",)')
+    for name in {*names, "time", "run", "ended", "reason", "compression_error"} & over.keys():
+        raise DeclarationError(f"{name!r} is an axis and a statistic", remedy="leave the statistic out")
     sample, path = _sample(theory, grid)
     if t_eval is None:
         t_eval = np.linspace(0.0, output_times(sample.horizon, t, None)[-1], _POINTS)

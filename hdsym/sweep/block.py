@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,12 +11,12 @@ from numpy.typing import NDArray
 
 from ..errors import HdsymError, SolveError
 from ..problem import Problem
-from ..quadratureerror import relative_change
 from ..runstate import out_of_range
-from ..stepping.batched import BLOWN_UP, HANDED_OVER, LOST, SINGULAR, Solved, integrate
+from ..stepping.batched import DONE, HANDED_OVER, SINGULAR, Solved, integrate
 from .lanes import Lane, Pool
 from .observe import observe
 from .plan import SIMULATED, Block, Plan
+from .portions import chosen_lane, portions
 
 if TYPE_CHECKING:
     from ..results import Trajectory
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["solve_block"]
 
 Float = NDArray[np.float64]
-
-_HELD = 4_000_000
-"""Numbers in the states that are held at once: 32 MB."""
 
 _POOLS: dict[str, Pool] = {}
 """Of the plan that this process works on: what points have in common is worked out once, not once a block."""
@@ -63,7 +61,7 @@ class _Work:
                     self.single.append(point)
             except Exception as error:  # a point that cannot be posed must not stop the others, whatever it is
                 self._fail(point, error)
-        for group in _grouped(lanes, self.pool):
+        for group in portions(lanes, self.pool):
             self._together(group)
         for point in sorted(self.single):
             self._alone(point)
@@ -83,23 +81,21 @@ class _Work:
         try:
             found, solved = self._solved(lanes)
         except HdsymError:
-            self.single += [lane.point for lane in lanes if not lane.check]
+            self.single += sorted({lane.point for lane in lanes})
             return
-        for k, lane in enumerate(lanes):
-            if lane.check:
-                continue
-            own = {name: value[k] for name, value in found.items()}
-            checks = k - 1 if k and lanes[k - 1].check else None
-            status = int(solved.status[k])
-            if status == HANDED_OVER or (checks is not None and not self._confirmed(found, solved, k)):
-                self.single.append(lane.point)
-            elif status in (BLOWN_UP, LOST):
-                self._keep(lane.point, own, float(solved.ended[k]))
-                self._fail(lane.point, out_of_range(float(solved.ended[k]), float(self.plan.times[-1])))
-            elif status == SINGULAR or not all(np.all(np.isfinite(value)) for value in own.values()):
-                self.single.append(lane.point)  # which knows what to say
+        finite = np.logical_and.reduce([_finite(value) for value in found.values()])
+        end = float(self.plan.times[-1])
+        for _, group in itertools.groupby(range(len(lanes)), key=lambda k: lanes[k].point):
+            k, error = chosen_lane(self.plan, list(group), found, solved)
+            point, status = lanes[k].point, int(solved.status[k])
+            own, ended = {name: value[k] for name, value in found.items()}, float(solved.ended[k])
+            if error is None or status in (HANDED_OVER, SINGULAR) or (status == DONE and not finite[k]):
+                self.single.append(point)  # which knows what to do, or what to say
+            elif status == DONE:
+                self._keep(point, own, end, error)
             else:
-                self._keep(lane.point, own, float(self.plan.times[-1]))
+                self._keep(point, own, ended, error)
+                self._fail(point, out_of_range(ended, end))
 
     def _solved(self, lanes: Sequence[Lane]) -> tuple[dict[str, Float], Solved]:
         system, start, atol, count = self.pool.system(lanes)
@@ -111,33 +107,26 @@ class _Work:
             found = observe(system, states, start, lanes, names, self.plan.times)
         return found, solved
 
-    def _confirmed(self, found: dict[str, Float], solved: Solved, k: int) -> bool:
-        """Whether other nodes, those of the lane before, give the same: to the tolerance, if one is to be kept."""
-        if solved.status[k] or solved.status[k - 1]:
-            return False
-        if not isinstance(self.plan.modes, str):
-            return True
-        tol = max(self.plan.rtol if self.plan.tol is None else self.plan.tol, 1e-12)
-        return max(relative_change(value[k - 1], value[k]) for value in found.values()) <= tol
-
-    def _keep(self, point: int, found: dict[str, Float], ended: float) -> None:
+    def _keep(self, point: int, found: dict[str, Float], ended: float, error: float = 0.0) -> None:
         for name, value in found.items():
             self.block.arrays[name][point - self.first] = value
         self.block.arrays["ended"][point - self.first] = ended
+        self.block.arrays["compression_error"][point - self.first] = error
 
     def _alone(self, point: int) -> None:
         plan = self.plan
         options: dict[str, Any] = {"rtol": plan.rtol, "atol": plan.atol, "modes": plan.modes, "tol": plan.tol}
         try:
             path = plan.theory.solve(self.problems[point], t_eval=plan.times, **options)
-            self._keep(point, self._of(path, path.time.size), float(plan.times[-1]))
-        except SolveError as error:
-            if error.trajectory is not None:
-                count = int(np.isin(error.trajectory.time.values, plan.times).sum())
-                self._keep(point, self._of(error.trajectory, count), error.t)
-            self._fail(point, error)
-        except Exception as error:  # as above
-            self._fail(point, error)
+            error = path.attrs.get("compression_error", 0.0)
+            self._keep(point, self._of(path, path.time.size), float(plan.times[-1]), error)
+        except SolveError as failure:
+            if failure.trajectory is not None:
+                count = int(np.isin(failure.trajectory.time.values, plan.times).sum())
+                self._keep(point, self._of(failure.trajectory, count), failure.t)
+            self._fail(point, failure)
+        except Exception as failure:  # as above
+            self._fail(point, failure)
 
     def _of(self, path: Trajectory, count: int) -> dict[str, Float]:
         """What a trajectory says at its first `count` times, which are wanted ones."""
@@ -162,22 +151,6 @@ class _Work:
             self._fail(point, f"simulation: {error.message if isinstance(error, HdsymError) else error}")
 
 
-def _grouped(lanes: Iterable[Lane], pool: Pool) -> list[list[Lane]]:
-    """Lanes that fit together, in portions that fit into memory; a lane and its check stay side by side."""
-    groups: dict[Any, list[list[Lane]]] = {}
-    pairs: list[list[Lane]] = []
-    for lane in lanes:
-        if pairs and pairs[-1][-1].check:
-            pairs[-1].append(lane)
-        else:
-            pairs.append([lane])
-    for pair in pairs:
-        groups.setdefault(pool.group(max(pair, key=lambda lane: lane.modes.lam.size)), []).append(pair)
-    portions = []
-    for members in groups.values():
-        flat = [lane for pair in members for lane in pair]
-        largest, n = max(lane.modes.lam.size for lane in flat), flat[0].run.grams.shape[-1]
-        room = max(2, _HELD // (largest * n * n * pool.plan.times.size))
-        step = max(1, room // max(len(pair) for pair in members))
-        portions += [[lane for pair in members[k : k + step] for lane in pair] for k in range(0, len(members), step)]
-    return portions
+def _finite(values: Float) -> Any:
+    """Whether all of the values (lanes, ...) of a lane are finite, shape (lanes,)."""
+    return np.all(np.isfinite(values), axis=tuple(range(1, values.ndim)))

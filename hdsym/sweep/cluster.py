@@ -96,6 +96,13 @@ def _results(
         k = numbers.pop(future.key)
         try:
             found = future.result()
+        except (ImportError, RuntimeError) as error:
+            if isinstance(error, RuntimeError) and "deserialization" not in str(error):
+                raise
+            raise SweepError(
+                f"the scheduler or a worker cannot load the sweep: {error.__cause__ or error}",
+                remedy="install the same hdsym, and the modules that functions are defined in, where they run",
+            ) from error
         except distributed.KilledWorker as error:
             raise SweepError(
                 f"workers died one after the other on block {k}, points {layout.bounds(k)[0]} and following: {error}",

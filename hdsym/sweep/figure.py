@@ -24,6 +24,8 @@ _LOG_RANGE = 20.0
 """Ratio of largest to smallest positive value from which colours are logarithmic."""
 _DECADES = 12
 """Powers of ten that colours tell apart at most."""
+_WIDE = 1e3
+"""Ratio of the ends of a logarithmic axis from which only powers of ten are labelled."""
 _NAMES = {
     "learning_rate": r"learning rate $\gamma$",
     "delta": r"regularisation $\delta$",
@@ -182,6 +184,12 @@ def _name_axis(axes: Any, side: str, values: xr.DataArray, axis: str) -> None:
     given, (places, log) = values[axis].values, _places(values, axis)
     getattr(axes, f"set_{side}label")(_NAMES.get(axis, axis.replace("_", " ")))
     if log:
+        from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+
         getattr(axes, f"set_{side}scale")("log")
+        own = getattr(axes, f"{side}axis")
+        own.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if places[-1] < _WIDE * places[0] else (1.0,)))
+        own.set_major_formatter(FormatStrFormatter("%g"))
+        own.set_minor_formatter(NullFormatter())
     elif given.dtype.kind not in "if" or np.any(np.diff(given) <= 0):
         getattr(axes, f"set_{side}ticks")(places, [str(value) for value in given])

@@ -35,7 +35,7 @@ class Grid:
     axes: tuple[Axis, ...]
     _made: dict[Any, Any] = field(init=False, repr=False, compare=False, default_factory=dict)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Numbers of values on the axes."""
         return tuple(len(axis.values) for axis in self.axes)
@@ -47,7 +47,11 @@ class Grid:
 
     def places(self, point: int) -> Key:
         """The position of a point on each axis."""
-        return tuple(int(k) for k in np.unravel_index(point, self.shape))
+        found = []
+        for length in reversed(self.shape):
+            point, place = divmod(point, length)
+            found.append(place)
+        return tuple(reversed(found))
 
     def values(self, point: int) -> dict[str, Any]:
         """The axes' values at a point."""

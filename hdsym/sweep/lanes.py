@@ -33,13 +33,12 @@ Float = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Lane:
-    """One integration: a point with its problem and modes; `check` for that which only tells how good nodes are."""
+    """One integration: a point with its problem and modes. Points whose levels nodes stand for have several."""
 
     point: int
     problem: Problem
     modes: Modes
     run: Run
-    check: bool = False
 
 
 def elementwise(theory: Derivation | SizedDerivation) -> bool:
@@ -69,10 +68,10 @@ class Pool:
         return self._elementwise and not isinstance(problem.learning_rate, AdaptiveRate)
 
     def lanes(self, point: int, problem: Problem) -> list[Lane]:
-        """The lane of a point; two if nodes stand for its levels, the second of which is the better one."""
+        """The lane of a point; several if nodes stand for its levels."""
         run = self._run(point, problem)
         sets = node_sets(run, problem, self.plan.times, self.plan.modes, self.plan.tol)
-        return [Lane(point, problem, modes, run, k < len(sets) - 1) for k, modes in enumerate(sets)]
+        return [Lane(point, problem, modes, run) for modes in sets]
 
     def _run(self, point: int, problem: Problem) -> Run:
         """A run with the modes and the parameters of a problem; its learning rate may be that of another one."""
@@ -92,14 +91,7 @@ class Pool:
     def system(self, lanes: Sequence[Lane]) -> tuple[ModeSystem, Float, Float, Float]:
         """The system, the states at t = 0, the tolerances, and the number of entries that each has."""
         first = lanes[0].run
-        n, l, largest = first.grams.shape[-1], first.model.n_student, max(lane.modes.lam.size for lane in lanes)
-        lam, rho = np.zeros((largest, len(lanes))), np.zeros((largest, len(lanes)))
-        atol, grams = np.ones((largest, len(lanes))), np.zeros((n, n, largest, len(lanes)))
-        for k, lane in enumerate(lanes):
-            m = lane.modes.lam.size
-            lam[:m, k], rho[:m, k] = lane.modes.lam, lane.modes.rho
-            grams[..., :m, k] = lane.modes.grams.transpose(1, 2, 0)
-            atol[:m, k] = first.module._tolerance(self.plan.atol, lane.modes.rho)
+        lam, rho, atol, grams = self._modes(lanes)
         problems = [lane.problem for lane in lanes]
         trained = [problem.trained_rates(first.model) for problem in problems] if first.model.trained else []
         theta = np.array([self._scalars(lane.run) for lane in lanes]).reshape(len(lanes), -1).T
@@ -107,7 +99,7 @@ class Pool:
             lam,
             rho,
             grams,
-            l,
+            first.model.n_student,
             Rates.of([problem.learning_rate for problem in problems]),
             tuple(Rates.of([rates[k] for rates in trained]) for k in range(len(theta))),
             np.array([problem.delta for problem in problems]),
@@ -118,6 +110,19 @@ class Pool:
         tolerance = np.concatenate([np.tile(atol, (pairs, 1)), np.full(theta.shape, self.plan.atol)])
         count = np.array([pairs * lane.modes.lam.size + len(theta) for lane in lanes], dtype=np.float64)
         return system, system.pack(theta), tolerance, count
+
+    def _modes(self, lanes: Sequence[Lane]) -> tuple[Float, Float, Float, Float]:
+        """lam, rho and tolerances (modes, lanes), and Gram matrices (n, n, modes, lanes); zeros as padding."""
+        distinct = {id(lane.modes): lane.modes for lane in lanes}
+        place = {key: k for k, key in enumerate(distinct)}
+        n, shape = lanes[0].run.grams.shape[-1], (max(modes.lam.size for modes in distinct.values()), len(distinct))
+        lam, rho, atol, grams = np.zeros(shape), np.zeros(shape), np.ones(shape), np.zeros((n, n, *shape))
+        for k, modes in enumerate(distinct.values()):
+            m = modes.lam.size
+            lam[:m, k], rho[:m, k], grams[..., :m, k] = modes.lam, modes.rho, modes.grams.transpose(1, 2, 0)
+            atol[:m, k] = lanes[0].run.module._tolerance(self.plan.atol, modes.rho)
+        which = np.array([place[id(lane.modes)] for lane in lanes])
+        return lam[:, which], rho[:, which], atol[:, which], np.ascontiguousarray(grams[..., which])
 
     @staticmethod
     def _scalars(run: Run) -> Float:

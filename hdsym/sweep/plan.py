@@ -65,7 +65,7 @@ class Plan:
         if self.simulate:
             runs = int(self.simulate["runs"])
             shapes |= {f"{SIMULATED}{name}": (runs, *shapes[name]) for name in self.statistics}
-        return {**shapes, "ended": ()}
+        return {**shapes, "ended": (), "compression_error": ()}
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,9 @@ def assembled(plan: Plan, sample: Trajectory, blocks: Sequence[Block]) -> xr.Dat
     for name in plan.statistics:
         made[name].attrs["long_name"] = sample.dataset[name].attrs.get("long_name", name)
     made["reason"].attrs["long_name"] = "why the point failed; empty if it did not"
+    made["compression_error"].attrs["long_name"] = (
+        "relative change if other nodes stand for the levels; 0 for all levels"
+    )
     made["ended"].attrs["long_name"] = "time up to which the solution is finite"
     return made
 
@@ -53,7 +56,7 @@ def dimensions(plan: Plan, sample: Trajectory) -> dict[str, tuple[str, ...]]:
     found = {name: (*axes, "time", *dims) for name, dims in own.items()}
     if plan.simulate:
         found |= {f"{SIMULATED}{name}": (*axes, "run", "time", *dims) for name, dims in own.items()}
-    return {**found, "ended": axes}
+    return {**found, "ended": axes, "compression_error": axes}
 
 
 def coordinates(plan: Plan, sample: Trajectory) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from .results import attributes, coordinates, dimensions
 if TYPE_CHECKING:
     from ..results import Trajectory
 
-__all__ = ["Store"]
+__all__ = ["Store", "recorded_seed"]
 
 _KIND = "Sweep"
 _REASON = "reason"
@@ -74,7 +74,8 @@ class Store:
         attrs = storage.encode(attributes(plan, sample))
         attrs |= {storage.KIND: _KIND, "identity": dict(identity), "chunk": list(layout.chunk)}
         coords = xr.Dataset(coords=coordinates(plan, sample), attrs=attrs)
-        coords.to_zarr(self.path, mode="w-", zarr_format=3, consolidated=False)
+        texts = {name: array.astype(object) for name, array in coords.coords.items() if array.dtype.kind == "U"}
+        coords.assign_coords(texts).to_zarr(self.path, mode="w-", zarr_format=3, consolidated=False)
         self.group = self.zarr.open_group(self.path, mode="r+")
         for name, dims in dimensions(plan, sample).items():
             own = plan.shapes[name]
@@ -150,6 +151,17 @@ class Store:
                 f"block {k} cannot be written to {self.path}: {error.strerror or error}",
                 remedy="make room; the same call goes on from the finished blocks",
             ) from error
+
+
+def recorded_seed(path: str | os.PathLike[str]) -> int | None:
+    """The seed of the simulations in a store; ``None`` if there is no store, or it has none."""
+    try:
+        found = dict(_zarr().open_group(path, mode="r").attrs)["identity"]["seed"]
+        return None if found == "none" else int(found)
+    except SweepError:
+        raise
+    except Exception:  # what is no store will be told when it is opened
+        return None
 
 
 def _digest(block: Block) -> str:

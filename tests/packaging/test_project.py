@@ -72,7 +72,8 @@ def imported_packages(folder: Path) -> set[str]:
 def test_everything_imported_is_declared() -> None:
     """Nothing is used that only happens to be installed because something else needs it."""
     declared = {canonicalize_name(Requirement(line).name) for line in PROJECT["dependencies"]}
-    optional = {"scikit-learn"}  # the extra `data`, imported only where the digits images are read
+    # the extras `data` and `sweep`, imported only where digits images are read, for a scheduler and for a store
+    optional = {"scikit-learn", "distributed", "zarr"}
     names = {"sklearn": "scikit-learn"}
     used = {canonicalize_name(names.get(name, name)) for name in imported_packages(ROOT / "hdsym")}
     assert used - optional <= declared

@@ -44,7 +44,9 @@ class Powers:
 
 
 def _solved(system: Any, y0: Float, times: Any, rtol: float = 1e-10) -> Solved:
-    return integrate(system, y0, np.asarray(times, dtype=np.float64), rtol, np.full(y0.shape, rtol), np.ones(y0.shape[1]))
+    return integrate(
+        system, y0, np.asarray(times, dtype=np.float64), rtol, np.full(y0.shape, rtol), np.ones(y0.shape[1])
+    )
 
 
 def _fitted(errors: list[float], steps: list[float]) -> float:

@@ -39,7 +39,7 @@ def grid() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def settings() -> dict[str, Any]:
-    return {"t": 20.0, "statistics": ("risk", "distance"), "block": 10}
+    return {"t": 20.0, "statistics": ("risk", "distance"), "block": 10, "rtol": 1e-5}
 
 
 @pytest.fixture(scope="session")

@@ -53,7 +53,7 @@ start = hd.start.random(norm=1.0, cosine=0.3, rng=1)
 problem = hd.Problem(spectrum=hd.spectrum.identity(d=100), start=start, learning_rate=0.1)
 grid = {"learning_rate": np.linspace(0.02, 0.6, 8), "start.cosine": np.linspace(0.05, 0.95, 10)}
 hd.sweep(
-    hd.derive(hd.zoo.phase_retrieval()), problem, grid, t=20.0, statistics=("risk", "distance"), block=2,
+    hd.derive(hd.zoo.phase_retrieval()), problem, grid, t=20.0, statistics=("risk", "distance"), block=2, rtol=1e-5,
     executor=sys.argv[1], store=sys.argv[2], progress=lambda done, total: print(done, flush=True),
 )
 """
