@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import accessor  # noqa: F401  # which gives datasets their diagram
 from .api import sweep
 
 __all__ = ["sweep"]

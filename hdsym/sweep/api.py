@@ -121,7 +121,9 @@ def sweep(
     SweepError
         If a scheduler cannot be reached, or the store belongs to another sweep; the message shows the difference.
     """
-    plan, labels = _planned(theory, problem, over, t, t_eval, statistics, simulate, rng, (rtol, atol, modes, tol))
+    plan, sample = _planned(theory, problem, over, t, t_eval, statistics, simulate, rng, (rtol, atol, modes, tol))
+    if plan.simulate and executor is not None:  # whose workers take the cores
+        plan = replace(plan, simulate={"workers": 1, **plan.simulate})
     layout = Layout.of(plan.grid.shape, _points(plan, block))
     archive = None
     if store is not None:
@@ -129,7 +131,7 @@ def sweep(
 
         if plan.simulate and rng is None:
             plan = replace(plan, entropy=recorded_seed(store) or plan.entropy)
-        archive = Store(store, plan, labels, identity(plan), layout)
+        archive = Store(store, plan, sample, identity(plan), layout)
         layout = archive.layout
     results = dict(archive.finished()) if archive is not None else {}
     missing = [k for k in range(layout.count) if k not in results]
@@ -139,7 +141,7 @@ def sweep(
             if archive is not None:
                 archive.keep(k, found)
             told(layout.length(k))
-    return assembled(plan, labels, [results[k] for k in range(layout.count)])
+    return assembled(plan, sample, [results[k] for k in range(layout.count)])
 
 
 def _planned(

@@ -35,10 +35,11 @@ def solve_block(plan: Plan, first: int, last: int) -> Block:
 
 
 def _pool(plan: Plan) -> Pool:
-    if plan.token not in _POOLS:
+    pool = _POOLS.get(plan.token)
+    if pool is None:
         _POOLS.clear()
-        _POOLS[plan.token] = Pool(plan)
-    return _POOLS[plan.token]
+        pool = _POOLS[plan.token] = Pool(plan)
+    return pool
 
 
 class _Work:
@@ -142,9 +143,7 @@ class _Work:
         plan = self.plan
         seed = np.random.SeedSequence(plan.entropy, spawn_key=(point,))
         try:
-            runs = simulate(
-                plan.theory, self.problems[point], t_eval=plan.times, rng=seed, **{"workers": 1, **plan.simulate}
-            )
+            runs = simulate(plan.theory, self.problems[point], t_eval=plan.times, rng=seed, **plan.simulate)
             for name in plan.statistics:
                 self.block.arrays[f"{SIMULATED}{name}"][point - self.first] = runs.variable(name).values
         except Exception as error:  # as above

@@ -22,14 +22,12 @@ def assembled(plan: Plan, sample: Trajectory, blocks: Sequence[Block]) -> xr.Dat
     """All blocks as one dataset, with ``.plot_phase_diagram()``."""
     import xarray as xr
 
-    from . import accessor  # noqa: F401  # which registers itself
-
     shape = plan.grid.shape
     arrays: dict[str, Any] = {}
     for name, dims in dimensions(plan, sample).items():
         whole = np.concatenate([block.arrays[name] for block in blocks])
         arrays[name] = (dims, whole.reshape(*shape, *whole.shape[1:]))
-    reasons = np.array([reason for block in blocks for reason in block.reasons], dtype=np.str_)
+    reasons = np.array([reason for block in blocks for reason in block.reasons], dtype=object)
     arrays["reason"] = (_axes(plan), reasons.reshape(shape))
     attrs = {**attributes(plan, sample), "failed": int(np.count_nonzero(reasons != ""))}
     attrs["one_by_one"] = sum(block.single for block in blocks)
@@ -74,5 +72,6 @@ def attributes(plan: Plan, sample: Trajectory) -> dict[str, Any]:
     """Provenance."""
     attrs: dict[str, Any] = {key: sample.attrs[key] for key in ("model", "declaration") if key in sample.attrs}
     settings = {"rtol": plan.rtol, "atol": plan.atol, "modes": plan.modes, "tol": plan.tol}
-    simulated = {"simulate": dict(plan.simulate), "entropy": str(plan.entropy)} if plan.simulate else {}
+    options = {name: value for name, value in plan.simulate.items() if name != "workers"}
+    simulated = {"simulate": options, "entropy": str(plan.entropy)} if plan.simulate else {}
     return {**attrs, "solver": settings, **simulated, "versions": storage.versions()}

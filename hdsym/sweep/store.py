@@ -1,7 +1,7 @@
 """A sweep on disk: a Zarr group that xarray opens, one chunk a block, and what tells whether a block is whole.
 
-Every finished block has a group ``blocks/<number>`` with the SHA-256 of its arrays and the reasons of its failures,
-written after the arrays. Nothing in a store is executed or unpickled: it holds numbers and JSON.
+Every finished block has a group ``blocks/<number>`` with the SHA-256 of its arrays, written after them. Nothing in a
+store is executed or unpickled: it holds numbers, texts and JSON.
 """
 
 from __future__ import annotations
@@ -87,6 +87,14 @@ class Store:
                 fill_value=np.nan,
                 dimension_names=dims,
             )
+        self.group.create_array(
+            _REASON,
+            shape=shape,
+            chunks=layout.chunk,
+            dtype="string",
+            fill_value="",
+            dimension_names=[axis.name for axis in plan.grid.axes],
+        )
         self.group.create_group("blocks")
         self.group.attrs["complete"] = True  # the last to be written: without it the metadata is a torso
 
@@ -122,9 +130,7 @@ class Store:
             record = dict(self.group[f"blocks/{k}"].attrs)
             box, points = self.layout.box(k), self.layout.length(k)
             arrays = {name: self.group[name][box].reshape(points, *own) for name, own in self.plan.shapes.items()}
-            reasons = [""] * points
-            for place, reason in record["reasons"].items():
-                reasons[int(place)] = str(reason)
+            reasons = [str(reason) for reason in self.group[_REASON][box].reshape(points)]
             found = Block(arrays, reasons, int(record["single"]))
         except Exception:  # whatever is wrong with a chunk or its record: it is computed again
             return None
@@ -140,11 +146,11 @@ class Store:
         """
         box = self.layout.box(k)
         lengths = tuple(part.stop - part.start for part in box)
-        reasons = {str(place): reason for place, reason in enumerate(block.reasons) if reason}
-        record = {"sha256": _digest(block), _REASON + "s": reasons, "single": block.single}
+        record = {"sha256": _digest(block), "single": block.single}
         try:
             for name, values in block.arrays.items():
                 self.group[name][box] = values.reshape(*lengths, *values.shape[1:])
+            self.group[_REASON][box] = np.array(block.reasons, dtype=np.dtypes.StringDType()).reshape(lengths)
             self.group.create_group(f"blocks/{k}", attributes=record, overwrite=True)
         except OSError as error:
             raise SweepError(

@@ -47,6 +47,8 @@ def test_finished_blocks_are_kept(
     with xr.open_zarr(stored, consolidated=False) as opened:
         assert opened["risk"].chunksizes["learning_rate"] == (1,) * 8
         assert np.array_equal(opened["risk"], here["risk"], equal_nan=True)
+        assert opened["reason"].values.tolist() == here["reason"].values.tolist()
+        assert opened.plot_phase_diagram("distance").axes[0].get_ylabel() == "cosine at the start"
 
 
 def test_damaged_blocks_are_computed_again_and_no_others(
