@@ -69,8 +69,8 @@ def sweep(
     """Solve the ODEs, and simulate if wanted, at every point of a grid of problems.
 
     Problems are integrated together, with array operations over all of them, each with steps of its own: thousands take
-    the time of some hundred single solutions. Stiff problems, adaptive rates, projected SGD and generated modules for
-    numba go to ``theory.solve`` one by one. Points that fail are recorded with the reason and stop no others.
+    the time of some hundred single solutions. Stiff problems, adaptive rates, projected SGD and expectations with
+    quadrature go to ``theory.solve`` one by one. Points that fail are recorded with the reason and stop no others.
 
     Parameters
     ----------
@@ -130,7 +130,8 @@ def sweep(
         from .store import Store, recorded_seed
 
         if plan.simulate and rng is None:
-            plan = replace(plan, entropy=recorded_seed(store) or plan.entropy)
+            seed = recorded_seed(store)
+            plan = plan if seed is None else replace(plan, entropy=seed)
         archive = Store(store, plan, sample, identity(plan), layout)
         layout = archive.layout
     results = dict(archive.finished()) if archive is not None else {}

@@ -81,7 +81,7 @@ class _Work:
     def _together(self, lanes: Sequence[Lane]) -> None:
         try:
             found, solved = self._solved(lanes)
-        except HdsymError:
+        except Exception:  # one of them spoils the arrays of all, as a learning rate that fails: it will be told alone
             self.single += sorted({lane.point for lane in lanes})
             return
         finite = np.logical_and.reduce([_finite(value) for value in found.values()])

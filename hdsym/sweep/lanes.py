@@ -51,8 +51,7 @@ def elementwise(theory: Derivation | SizedDerivation) -> bool:
     sized = isinstance(program, SizedProgram)
     functions = [kernel.function for kernel in program.kernels] if sized else program.functions
     integrals = any(function.has_line_integral or any(True for _ in function.integrals()) for function in functions)
-    plain = theory.target == "numpy" and theory.model.constraint is None and program.conditions is None
-    return plain and not integrals
+    return theory.model.constraint is None and program.conditions is None and not integrals
 
 
 class Pool:
@@ -60,8 +59,9 @@ class Pool:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.theory: Any = plan.theory if plan.theory.target == "numpy" else plan.theory.with_target("numpy")
         self._runs: dict[Any, Run] = {}
-        self._elementwise = elementwise(plan.theory)
+        self._elementwise = elementwise(self.theory)
 
     def together(self, problem: Problem) -> bool:
         """Whether a problem can be integrated along with others."""
@@ -78,7 +78,7 @@ class Pool:
         fields = ("spectrum", "start", "parameters", "sizes")
         key = self.plan.grid.key(point, *fields)
         if key not in self._runs:
-            self._runs[key] = _run(self.plan.theory, problem, rtol=self.plan.rtol, atol=self.plan.atol)
+            self._runs[key] = _run(self.theory, problem, rtol=self.plan.rtol, atol=self.plan.atol)
         return self._runs[key]
 
     @staticmethod
@@ -133,7 +133,7 @@ class Pool:
         first, parameters = lanes[0].run, self._parameters(lanes)
         if not isinstance(first, SizedRun):
             return ExplicitDrifts(first.module, parameters, first.grams.shape[-1], first.model.n_student, len(lanes))
-        sums = UnitSums(self.plan.theory.program, first.module, first._size_arguments())  # type: ignore[arg-type]
+        sums = UnitSums(self.theory.program, first.module, first._size_arguments())
         return SizedDrifts(sums, parameters, first.slices, len(lanes))
 
     @staticmethod

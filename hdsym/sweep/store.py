@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,7 +77,7 @@ class Store:
         coords = xr.Dataset(coords=coordinates(plan, sample), attrs=attrs)
         texts = {name: array.astype(object) for name, array in coords.coords.items() if array.dtype.kind == "U"}
         coords.assign_coords(texts).to_zarr(self.path, mode="w-", zarr_format=3, consolidated=False)
-        self.group = self.zarr.open_group(self.path, mode="r+")
+        self.group = self.zarr.open_group(self.path, mode="r+", use_consolidated=False)
         for name, dims in dimensions(plan, sample).items():
             own = plan.shapes[name]
             self.group.create_array(
@@ -97,11 +98,14 @@ class Store:
         )
         self.group.create_group("blocks")
         self.group.attrs["complete"] = True  # the last to be written: without it the metadata is a torso
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # which tells that Zarr 3 has yet to specify it; other readers pass over it
+            self.zarr.consolidate_metadata(self.path)
 
     def _opened(self, identity: Mapping[str, Any]) -> Layout:
         """The layout of a store that is there, after a comparison."""
         try:
-            self.group = self.zarr.open_group(self.path, mode="r+")
+            self.group = self.zarr.open_group(self.path, mode="r+", use_consolidated=False)
             attrs = dict(self.group.attrs)
             chunk = tuple(int(part) for part in attrs["chunk"])
             theirs, fine = dict(attrs["identity"]), attrs[storage.KIND] == _KIND and attrs["complete"]
@@ -162,7 +166,7 @@ class Store:
 def recorded_seed(path: str | os.PathLike[str]) -> int | None:
     """The seed of the simulations in a store; ``None`` if there is no store, or it has none."""
     try:
-        found = dict(_zarr().open_group(path, mode="r").attrs)["identity"]["seed"]
+        found = dict(_zarr().open_group(path, mode="r", use_consolidated=False).attrs)["identity"]["seed"]
         return None if found == "none" else int(found)
     except SweepError:
         raise

@@ -44,7 +44,7 @@ def test_finished_blocks_are_kept(
     assert found.identical(here)
     assert told == [40, 50, 60, 70, 80]  # the store keeps its blocks
     assert _resumed(theory, problem, grid, settings, stored)[1] == []
-    with xr.open_zarr(stored, consolidated=False) as opened:
+    with xr.open_zarr(stored) as opened:
         assert opened["risk"].chunksizes["learning_rate"] == (1,) * 8
         assert np.array_equal(opened["risk"], here["risk"], equal_nan=True)
         assert opened["reason"].values.tolist() == here["reason"].values.tolist()

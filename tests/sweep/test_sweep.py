@@ -161,6 +161,14 @@ def test_impossible_points_have_reasons(theory: Any, problem: hd.Problem) -> Non
 
     found = hd.sweep(theory, posed, {"a": [10.0, 0.0, 20.0]}, t=1.0)
     assert found["reason"].values.tolist() == ["", "ZeroDivisionError: float division by zero", ""]
+
+    def falling(t: float) -> float:
+        return 0.1 if t < 0.5 else {}[t]
+
+    own = hd.Problem(problem.spectrum, problem.start, 0.1, horizon=0.4)
+    found = hd.sweep(theory, own, {"learning_rate": [0.1, falling, 0.2]}, t=1.0)
+    assert found["reason"].values[[0, 2]].tolist() == ["", ""]
+    assert found["reason"].values[1].startswith("KeyError: 0.")
     with pytest.raises(DeclarationError, match="no point of the sweep can be solved; the first: cosine is 2"):
         hd.sweep(theory, problem, {"start.cosine": [2.0, 3.0]}, t=1.0)
 
