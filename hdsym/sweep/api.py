@@ -90,7 +90,8 @@ def sweep(
     rtol, atol, modes, tol:
         As in ``theory.solve``.
     simulate:
-        Number of runs, or arguments of :func:`hdsym.simulate`; adds ``simulated_risk`` and others with an axis ``run``.
+        Number of runs, or arguments of :func:`hdsym.simulate`; adds ``simulated_risk`` and others with an axis ``run``,
+        and ``simulated_diverged``, the time at which a run left the finite range.
     rng:
         Seed of the simulations, which every point has its own stream of: an integer, a Generator, or ``None``.
     executor:

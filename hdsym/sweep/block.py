@@ -144,7 +144,7 @@ class _Work:
         seed = np.random.SeedSequence(plan.entropy, spawn_key=(point,))
         try:
             runs = simulate(plan.theory, self.problems[point], t_eval=plan.times, rng=seed, **plan.simulate)
-            for name in plan.statistics:
+            for name in (*plan.statistics, "diverged"):
                 self.block.arrays[f"{SIMULATED}{name}"][point - self.first] = runs.variable(name).values
         except Exception as error:  # as above
             self._fail(point, f"simulation: {error.message if isinstance(error, HdsymError) else error}")

@@ -76,14 +76,14 @@ def plot_phase_diagram(
         shown = ", ".join(str(key) for key, array in dataset.data_vars.items() if "time" in array.dims)
         raise DeclarationError(f"the sweep has no statistic {name!r}", remedy=f"it has: {shown}")
     chosen = _chosen(axes_there, x, y)
-    values, failed = _selected(dataset, name, chosen, axes_there, dict(at or {}))
+    values = _selected(dataset, name, chosen, axes_there, dict(at or {}))
     figure, axes = one_axes(ax)
     if len(chosen) == 1:
         axes.plot(*_places(values, chosen[0])[:1], values.values, color="#0b3c5d", marker=".", label=label_of(name))
         finish(axes, name, values.values, label_time=False)
         _name_axis(axes, "x", values, chosen[0])
     else:
-        _diagram(figure, axes, values, failed, chosen, log, contours)
+        _diagram(figure, axes, values, chosen, log, contours)
     return axes if ax is not None else figure
 
 
@@ -96,11 +96,9 @@ def _chosen(there: list[str], x: str | None, y: str | None) -> list[str]:
     return [first, y or rest.pop(0)] if y or rest else [first]
 
 
-def _selected(
-    dataset: xr.Dataset, name: str, chosen: list[str], there: list[str], at: dict[str, Any]
-) -> tuple[xr.DataArray, xr.DataArray]:
-    """The values over the chosen axes, in their order, and whether points failed."""
-    values, failed = dataset[name], dataset["reason"] != ""
+def _selected(dataset: xr.Dataset, name: str, chosen: list[str], there: list[str], at: dict[str, Any]) -> xr.DataArray:
+    """The values over the chosen axes, in their order."""
+    values = dataset[name]
     time = at.pop("time", None)
     values = values.isel(time=-1) if time is None else values.sel(time=time, method="nearest")
     if name.startswith(SIMULATED) and "run" in values.dims:
@@ -114,11 +112,13 @@ def _selected(
         )
     for axis in there:
         if axis not in chosen:
-            values, failed = (_at(array, axis, at.get(axis)) for array in (values, failed))
+            values = _at(values, axis, at.get(axis))
     if len(values.dims) != len(chosen):
         own = [str(dim) for dim in values.dims if dim not in chosen]
-        raise DeclarationError(f"{name} has the axes {', '.join(own)} too", remedy="draw one entry of it")
-    return values.transpose(*chosen), failed.transpose(*chosen)
+        raise DeclarationError(
+            f"{name} has the axes {', '.join(own)} too", remedy="choose an entry: .isel(row=0, col=1)"
+        )
+    return values.transpose(*chosen)
 
 
 def _at(array: xr.DataArray, axis: str, value: Any) -> xr.DataArray:
@@ -131,7 +131,6 @@ def _diagram(
     figure: Any,
     axes: Any,
     values: xr.DataArray,
-    failed: xr.DataArray,
     chosen: list[str],
     log: bool | None,
     contours: Any,
@@ -140,8 +139,9 @@ def _diagram(
 
     (x, x_log), (y, y_log) = (_places(values, axis) for axis in chosen)
     edges = cell_edges(x, x_log), cell_edges(y, y_log)
-    numbers, lost = values.values.T, failed.values.T
-    finite = numbers[np.isfinite(numbers) & ~lost]
+    numbers = values.values.T
+    lost = ~np.isfinite(numbers)
+    finite = numbers[~lost]
     if log is None:
         log = bool(finite.size and finite.min() >= 0 and finite.max() > _LOG_RANGE * max(finite.min(), 0.0))
     low, high = (finite.min(), finite.max()) if finite.size else (0.0, 1.0)
@@ -150,7 +150,7 @@ def _diagram(
         high = float(positive.max(initial=1e-300))
         low = max(float(positive.min(initial=high)), high * 10.0**-_DECADES)
     norm = LogNorm(low, high) if log else Normalize(low, high)
-    shown = np.ma.masked_where(~np.isfinite(numbers) | lost, np.maximum(numbers, low) if log else numbers)
+    shown = np.ma.masked_where(lost, np.maximum(numbers, low) if log else numbers)
     image = axes.pcolormesh(*edges, shown, cmap="viridis", norm=norm, rasterized=True)
     if np.any(lost):
         mask = np.ma.masked_where(~lost, np.ones(lost.shape))
@@ -158,7 +158,7 @@ def _diagram(
         axes.fill_between([], [], color=DIVERGED, label="diverged, or could not be posed")
         legend(axes)
     if contours is not None:
-        lines = axes.contour(x, y, np.where(lost, np.nan, numbers), levels=np.atleast_1d(contours), colors="white")
+        lines = axes.contour(x, y, numbers, levels=np.atleast_1d(contours), colors="white")
         axes.clabel(lines, fmt="%g", fontsize="small")
     for side, axis in zip("xy", chosen, strict=True):
         _name_axis(axes, side, values, axis)

@@ -65,6 +65,7 @@ class Plan:
         if self.simulate:
             runs = int(self.simulate["runs"])
             shapes |= {f"{SIMULATED}{name}": (runs, *shapes[name]) for name in self.statistics}
+            shapes |= {f"{SIMULATED}diverged": (runs,)}
         return {**shapes, "ended": (), "compression_error": ()}
 
 

@@ -54,6 +54,7 @@ def dimensions(plan: Plan, sample: Trajectory) -> dict[str, tuple[str, ...]]:
     found = {name: (*axes, "time", *dims) for name, dims in own.items()}
     if plan.simulate:
         found |= {f"{SIMULATED}{name}": (*axes, "run", "time", *dims) for name, dims in own.items()}
+        found |= {f"{SIMULATED}diverged": (*axes, "run")}
     return {**found, "ended": axes, "compression_error": axes}
 
 

@@ -107,6 +107,7 @@ def test_simulations_resume_with_their_seed(theory: Any, problem: hd.Problem, tm
     elsewhere = hd.sweep(theory, problem, grid, rng=seed, **settings)
     assert np.array_equal(elsewhere["simulated_risk"], first["simulated_risk"])
     assert first["simulated_risk"].dims == ("learning_rate", "start.cosine", "run", "time")
+    assert np.all(np.isnan(first["simulated_diverged"]))
     gap = np.abs(first["simulated_risk"].mean("run") - first["risk"]).isel(time=0)
     assert float(gap.max()) < 1e-6  # one start
     spread = first["simulated_risk"].isel(time=-1).std("run")
