@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .results import Trajectory
 
-__all__ = ["agreed", "check_modes", "fewer", "node_sets", "solve_modes"]
+__all__ = ["agreed", "check_modes", "fewer", "node_scale", "node_sets", "solve_modes"]
 
 Float = NDArray[np.float64]
 
@@ -97,31 +97,31 @@ def solve_modes(
     return _refined(begin, solve, times, every, tau, accuracy, noise, factor) or solve(run)
 
 
-def node_sets(run: Run, problem: Problem, times: Float, modes: int | str, tol: float | None) -> list[Modes]:
-    """The modes for integrations side by side: all levels; or sets of nodes, each to be checked by the one before.
+def node_scale(run: Run, problem: Problem, times: Float, modes: int | str) -> float | None:
+    """The time scale that nodes are for, the next power of two; ``None`` if all levels are kept.
 
-    As :func:`solve_modes` begins, but for some hundred levels too: choosing nodes pays where they serve many problems.
-    They are for the next power of two of the time scale, so that learning rates that are near have the same.
-
-    Parameters
-    ----------
-    run, problem:
-        The problem, and a run with its modes and parameters, whose learning rate does not matter.
-    times, modes, tol:
-        As for :func:`solve_modes`.
+    As :func:`solve_modes` decides, but for some hundred levels too: nodes pay where they serve many problems. `run` has
+    the modes and parameters of the problem; its learning rate does not matter. Learning rates that are near have the
+    same nodes.
     """
-    count, every = check_modes(modes, tol), run.modes
-    if modes == "full" or every.levels <= (_FEWEST if count is None else count):
-        return [every]
-    every, tau = every.ascending(), _time_scale(run, times, schedule=problem.learning_rate)
-    if count is None and _too_long(every):
+    every = run.modes
+    if modes == "full" or every.levels <= (_FEWEST if isinstance(modes, str) else modes):
+        return None
+    if isinstance(modes, str) and _too_long(every.ascending()):
+        return None
+    return float(2.0 ** np.ceil(np.log2(_time_scale(run, times, schedule=problem.learning_rate))))
+
+
+def node_sets(run: Run, scale: float | None, modes: int | str, tol: float | None) -> list[Modes]:
+    """The modes for integrations side by side: all levels; or sets of nodes, each to be checked by the one before."""
+    if scale is None:
         return [run.modes]
-    tau, factor = 2.0 ** np.ceil(np.log2(tau)), run.composition.factor
+    count, every, factor = check_modes(modes, tol), run.modes.ascending(), run.composition.factor
     if count is not None:
-        return [every.at(choose_count(every.lam, tau, n, factor)) for n in (2 * count + 4, count)]
+        return [every.at(choose_count(every.lam, scale, n, factor)) for n in (2 * count + 4, count)]
     accuracy = _FIRST * max(run.rtol if tol is None else tol, _LEAST_TOL)
-    rounds = ((tau, 1.0), (2.0 * tau, _FINER), (2.0 * tau, _FINER**2))  # the scale is that of the start: it may grow
-    sets = [every.at(choose(every.lam, scale, max(accuracy * finer, 1e-15), factor)) for scale, finer in rounds]
+    rounds = ((scale, 1.0), (2.0 * scale, _FINER), (2.0 * scale, _FINER**2))  # it is that of the start, and may grow
+    sets = [every.at(choose(every.lam, tau, max(accuracy * finer, 1e-15), factor)) for tau, finer in rounds]
     if len(sets[-1].lam) > _WORTHWHILE * every.levels or not sets[-1].compressed:
         return [run.modes]
     return sets

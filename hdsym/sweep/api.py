@@ -181,6 +181,8 @@ def _planned(
         name = next(name for name, shape in shapes.items() if shape)
         raise DeclarationError(f"{name} has another shape for every size", remedy="ask for statistics with one value")
     options = _options(simulate)
+    if options:
+        sample.spectrum.dimension()  # which simulations need
     entropy = checks.entropy(rng) if options else 0
     given: dict[str, Any] = {"simulate": options, "entropy": entropy, "token": uuid.uuid4().hex}
     return Plan(theory, grid, times, shapes, rtol, atol, modes, tol, **given), path

@@ -18,6 +18,9 @@ __all__ = ["Grid"]
 
 Key = tuple[int, ...]
 
+_HELD, _EACH = 5_000_000, 100
+"""Numbers that fields may hold for points to come, and how many a field has beside the levels of a spectrum, about."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -98,12 +101,17 @@ class Grid:
     def _field(self, name: str, places: Key) -> Any:
         """A field with the axes' values; made once for each combination of those that change it."""
         own = tuple(places[k] for k in self._touching[name])
-        if (name, own) not in self._made:
+        found = self._made.get((name, own))
+        if found is None:
             try:
-                self._made[name, own] = self._changed(name, own)
+                found = self._changed(name, own)
             except HdsymError as error:
-                self._made[name, own] = error
-        found = self._made[name, own]
+                found = error
+            held = self._made.get("held", 0) + _EACH + np.size(getattr(found, "levels", 0))
+            if held > _HELD:
+                self._made.clear()
+                held = 0
+            self._made.update({(name, own): found, "held": held})
         if isinstance(found, HdsymError):
             raise found
         return found

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..adaptive import AdaptiveRate
-from ..compression import node_sets
+from ..compression import node_scale, node_sets
 from ..integration import Run
 from ..ir.sized import SizedProgram
 from ..modes import Modes
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["Lane", "Pool", "elementwise"]
 
 Float = NDArray[np.float64]
+
+_HELD, _EACH = 5_000_000, 2000
+"""Numbers that runs may hold for points to come, and how many a run has beside its Gram matrices, about."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Pool:
         self.plan = plan
         self.theory: Any = plan.theory if plan.theory.target == "numpy" else plan.theory.with_target("numpy")
         self._runs: dict[Any, Run] = {}
+        self._sets: dict[Any, list[Modes]] = {}
+        self._held = 0
         self._elementwise = elementwise(self.theory)
 
     def together(self, problem: Problem) -> bool:
@@ -69,16 +74,22 @@ class Pool:
 
     def lanes(self, point: int, problem: Problem) -> list[Lane]:
         """The lane of a point; several if nodes stand for its levels."""
-        run = self._run(point, problem)
-        sets = node_sets(run, problem, self.plan.times, self.plan.modes, self.plan.tol)
-        return [Lane(point, problem, modes, run) for modes in sets]
+        plan, run = self.plan, self._run(point, problem)
+        scale = node_scale(run, problem, plan.times, plan.modes)
+        key = (id(run), scale)
+        if key not in self._sets:
+            self._sets[key] = node_sets(run, scale, plan.modes, plan.tol)
+        return [Lane(point, problem, modes, run) for modes in self._sets[key]]
 
     def _run(self, point: int, problem: Problem) -> Run:
         """A run with the modes and the parameters of a problem; its learning rate may be that of another one."""
         fields = ("spectrum", "start", "parameters", "sizes")
         key = self.plan.grid.key(point, *fields)
         if key not in self._runs:
-            self._runs[key] = _run(self.theory, problem, rtol=self.plan.rtol, atol=self.plan.atol)
+            if self._held > _HELD:
+                self._runs, self._sets, self._held = {}, {}, 0
+            self._runs[key] = run = _run(self.theory, problem, rtol=self.plan.rtol, atol=self.plan.atol)
+            self._held += run.grams.size + _EACH
         return self._runs[key]
 
     @staticmethod
