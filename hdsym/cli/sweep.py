@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,13 +65,13 @@ def _record(source: str, out: Path | None, **options: Any) -> dict[str, Any]:
         raise FileFormatError(f"{source} has no table [sweep]", remedy=remedy)
     found = solve(file.model, file.problem, file.sweep.over, **file.sweep.options, **options)
     folder = out or file.folder
-    reasons = Counter(str(reason) for reason in found["reason"].values.ravel() if reason)
+    reasons = [str(reason) for reason in found["reason"].values.ravel() if reason]
     return {
         "model": file.model.name,
         "axes": {str(dim): found.sizes[dim] for dim in found["reason"].dims},
         "points": found["reason"].size,
-        "failed": sum(reasons.values()),
-        "reasons": dict(reasons.most_common()),
+        "failed": len(reasons),
+        "reasons": _kinds(reasons),
         "folder": str(folder),
         "written": _write(found, folder),
     }
@@ -88,15 +87,22 @@ def _write(found: xr.Dataset, folder: Path) -> list[str]:
     return ["sweep.nc", "phase_diagram.png"]
 
 
-def _words(record: dict[str, Any]) -> str:
-    """The account of a sweep; reasons that differ in numbers alone are one kind."""
+def _kinds(reasons: list[str]) -> list[dict[str, Any]]:
+    """How often each kind of reason occurs, the most frequent first; those differing in numbers alone are one."""
     kinds: dict[str, list[str]] = {}
-    for reason, count in record["reasons"].items():
-        kinds.setdefault(re.sub(r"[-+.\d]+", "#", reason), []).extend([reason] * count)
+    for reason in reasons:
+        kinds.setdefault(re.sub(r"[-+.\d]+", "#", reason), []).append(reason)
+    ordered = sorted(kinds.values(), key=len, reverse=True)
+    return [{"count": len(own), "first": own[0], "alike": len(set(own)) > 1} for own in ordered]
+
+
+def _words(record: dict[str, Any]) -> str:
+    """The account of a sweep."""
     axes = " x ".join(f"{length} {name}" for name, length in record["axes"].items())
     lines = [f"{record['model']}: {record['points']} points ({axes}), {record['failed']} failed"]
-    for reasons in sorted(kinds.values(), key=len, reverse=True)[:_SHOWN]:
-        lines.append(f"  {len(reasons):>6}  {reasons[0]}{' and alike' if len(set(reasons)) > 1 else ''}")
-    if len(kinds) > _SHOWN:
-        lines.append(f"          and {len(kinds) - _SHOWN} other kinds, in the variable reason")
+    for kind in record["reasons"][:_SHOWN]:
+        lines.append(f"  {kind['count']:>6}  {kind['first']}{' and alike' if kind['alike'] else ''}")
+    rest = len(record["reasons"]) - _SHOWN
+    if rest > 0:
+        lines.append(f"          and {rest} other kinds, in the variable reason")
     return "\n".join([*lines, f"\nwrote {record['folder']}: {', '.join(record['written'])}"])
