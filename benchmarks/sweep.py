@@ -113,11 +113,11 @@ def cluster(count: int) -> Iterator[Any]:
             from distributed import Client
 
             with Client(address) as client:
-                client.wait_for_workers(count)
+                client.wait_for_workers(count, timeout=60)
                 yield client
         finally:
             for process in processes:
-                process.terminate()
+                process.kill()  # a worker that is asked to end waits for the scheduler to answer
                 process.wait()
 
 
