@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # the same names for type checkers and editors
     from .simulation import simulate
     from .spectrum import Spectrum
     from .stability.map import stability_map
+    from .sweep import sweep
     from .symbols import Trained, label, noise, parameter, size, student, t, teacher
     from .userfunction import function
 
@@ -104,6 +105,7 @@ _NAMES = {
     "softplus": "functions",
     "stability_map": "stability.map",
     "student": "symbols",
+    "sweep": "sweep",
     "t": "symbols",
     "teacher": "symbols",
 }
@@ -171,6 +173,7 @@ __all__ = [
     "start",
     "statistics",
     "student",
+    "sweep",
     "t",
     "teacher",
     "zoo",

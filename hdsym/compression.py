@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +18,10 @@ from .nodes import Factor, choose, choose_count
 from .quadratureerror import relative_change
 
 if TYPE_CHECKING:
+    from .problem import Problem
     from .results import Trajectory
 
-__all__ = ["fewer", "solve_modes"]
+__all__ = ["agreed", "check_modes", "fewer", "node_scale", "node_sets", "solve_modes"]
 
 Float = NDArray[np.float64]
 
@@ -85,9 +86,7 @@ def solve_modes(
     SolveError
         As `solve`, where both of two sets of nodes fail.
     """
-    count = _count(modes)
-    if tol is not None and not 0 < tol < 1:
-        raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
+    count = check_modes(modes, tol)
     run = begin(None)
     levels = run.modes.levels
     if modes == "full" or levels <= (_FEWEST if count is None else count):
@@ -102,7 +101,53 @@ def solve_modes(
     return _refined(begin, solve, times, every, tau, accuracy, noise, factor) or solve(run)
 
 
-def _count(modes: int | str) -> int | None:
+def node_scale(run: Run, problem: Problem, times: Float, modes: int | str) -> float | None:
+    """The time scale that nodes are for, the next power of two; ``None`` if all levels are kept.
+
+    As :func:`solve_modes` decides, but for some hundred levels too: nodes pay where they serve many problems. `run` has
+    the modes and parameters of the problem; its learning rate does not matter. Learning rates that are near have the
+    same nodes.
+    """
+    every = run.modes
+    if modes == "full" or every.levels <= (_FEWEST if isinstance(modes, str) else modes):
+        return None
+    if isinstance(modes, str) and _too_long(every.ascending()):
+        return None
+    return float(2.0 ** np.ceil(np.log2(_time_scale(run, times, schedule=problem.learning_rate))))
+
+
+def node_sets(run: Run, scale: float | None, modes: int | str, tol: float | None) -> list[Modes]:
+    """The modes for integrations side by side: all levels; or sets of nodes, each to be checked by the one before."""
+    if scale is None:
+        return [run.modes]
+    count, every, factor = check_modes(modes, tol), run.modes.ascending(), run.composition.factor
+    if count is not None:
+        return [every.at(choose_count(every.lam, scale, n, factor)) for n in (2 * count + 4, count)]
+    accuracy = _FIRST * max(run.rtol if tol is None else tol, _LEAST_TOL)
+    rounds = ((scale, 1.0), (2.0 * scale, _FINER), (2.0 * scale, _FINER**2))  # it is that of the start, and may grow
+    sets = [every.at(choose(every.lam, tau, max(accuracy * finer, 1e-15), factor)) for tau, finer in rounds]
+    if len(sets[-1].lam) > _WORTHWHILE * every.levels or not sets[-1].compressed:
+        return [run.modes]
+    return sets
+
+
+def agreed(changes: Sequence[float], rtol: float, tol: float | None) -> int | None:
+    """Which of the sets of nodes of :func:`node_sets` is accurate, as in :func:`solve_modes`; ``None`` if none is.
+
+    `changes` are the relative changes from each to the next.
+    """
+    wanted, last = max(rtol if tol is None else tol, _LEAST_TOL), 1.0
+    for k, change in enumerate(changes, start=1):
+        if change <= wanted or (change <= _INTEGRATION * rtol and change > _STALLED * last):
+            return k
+        last = change
+    return None
+
+
+def check_modes(modes: int | str, tol: float | None) -> int | None:
+    """The number of modes asked for, if there is one; raises DeclarationError for values without a meaning."""
+    if tol is not None and not 0 < tol < 1:
+        raise DeclarationError(f"tol is {tol!r}", remedy="give a relative error between 0 and 1, for instance 1e-8")
     if isinstance(modes, str):
         if modes in ("auto", "full"):
             return None
@@ -189,7 +234,7 @@ def _refined(
     return None
 
 
-def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float:
+def _time_scale(run: Run, times: Float, path: Trajectory | None = None, schedule: Any = None) -> float:
     """tau, 4 times the integral of gamma ||Dh_xx||: from the start and X = X*, or along a path.
 
     A mode decays like exp(-lam tau) at most: V' = -2 gamma lam (V H + H^T V) + ...
@@ -210,7 +255,8 @@ def _time_scale(run: Run, times: Float, path: Trajectory | None = None) -> float
         end = float(times[-1])
         times = np.unique(np.concatenate([np.linspace(0.0, end, 201), end * np.geomspace(1e-8, 1.0, 201)]))
         sizes = np.full(len(times), max(float(sizes.max()), 1e-3))
-        first = run.rates_along(np.zeros(1), run._start()[None])[0] if run.rates else run.problem.learning_rate(times)
+        given = schedule or run.problem.learning_rate
+        first = run.rates_along(np.zeros(1), run._start()[None])[0] if run.rates else given(times)
         rate = np.broadcast_to(first, times.shape)
     else:
         rate = path.learning_rate.values

@@ -61,6 +61,10 @@ class SimulationError(HdsymError, RuntimeError):
     """A simulation cannot be set up or run."""
 
 
+class SweepError(HdsymError, RuntimeError):
+    """A sweep cannot be run: its scheduler cannot be reached, or its store belongs to another one."""
+
+
 class ComparisonError(HdsymError, ValueError):
     """Theory and simulation cannot be compared, for instance because they share no times."""
 

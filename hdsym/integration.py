@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from . import modelstatistics
 from .composition import Composition, over_modes
 from .digest import digest
-from .errors import DeclarationError, SolveError
+from .errors import SolveError
 from .linearised import Linearised, Observed
 from .modes import Modes, all_modes
 from .ratestates import rate_states
-from .runstate import Dense, State, checked, storable
-from .stepping.methods import check_method, integrator
+from .runstate import Dense, State, checked, out_of_range, storable
+from .stepping.methods import check_method, check_tolerances, integrator
 
 if TYPE_CHECKING:
     from .derive import Derivation
@@ -44,8 +44,7 @@ class Run(Linearised):
         modes: Modes | None = None,
     ) -> None:
         check_method(method)
-        if not (0 < rtol < 1 and np.all(np.asarray(atol) >= 0)):
-            raise DeclarationError(f"rtol = {rtol}, atol = {atol}", remedy="give 0 < rtol < 1 and atol >= 0")
+        check_tolerances(rtol, atol)
         self.theory: Any = theory  # each kind of run knows its own kind of derivation
         self.problem = problem
         self.method, self.rtol, self.atol = method, rtol, atol
@@ -210,7 +209,7 @@ class Run(Linearised):
         if last > (kept[-1] if count else -1.0):
             kept, states = np.append(kept, last), np.column_stack([states, state]) if count else state[:, None]
         raise SolveError(
-            f"the solution leaves the finite range near t = {last:.6g} (wanted: up to {times[-1]:.6g})",
+            out_of_range(last, float(times[-1])),
             t=last,
             trajectory=self._trajectory(solution, kept, states, n_events),
             remedy="a smaller learning rate, or a shorter horizon; the trajectory up to there is in `.trajectory`",

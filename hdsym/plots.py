@@ -20,6 +20,7 @@ __all__ = [
     "despine",
     "figure_bytes",
     "finish",
+    "label_of",
     "legend",
     "new_figure",
     "one_axes",
@@ -201,9 +202,14 @@ def one_axes(ax: Any) -> tuple[Any, Any]:
     return figure, figure.subplots()
 
 
+def label_of(statistic: str) -> str:
+    """How figures call a statistic."""
+    return _LABELS.get(statistic, statistic.replace("_", " "))
+
+
 def finish(axes: Any, statistic: str, values: NDArray[np.float64], *, label_time: bool = True) -> None:
     """Name the axes, logarithmic where the range of `values` warrants it."""
-    axes.set_ylabel(_LABELS.get(statistic, statistic))
+    axes.set_ylabel(label_of(statistic))
     finite = values[np.isfinite(values)]
     if finite.size and finite.min() > 0 and finite.max() > _LOG_RANGE * finite.min():
         axes.set_yscale("log")

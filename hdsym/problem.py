@@ -101,7 +101,7 @@ class Problem:
 
     def _check_schedule(self) -> None:
         for rate in (self.learning_rate, *self.learning_rates.values()):
-            if isinstance(rate, AdaptiveRate):
+            if rate.kind in ("adaptive", "constant"):  # a constant has been checked
                 continue
             try:
                 rate(np.linspace(0.0, self.horizon, 201))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .results import Trajectory
     from .schedule import LearningRate
 
-__all__ = ["Dense", "State", "checked", "constant_or_call", "storable"]
+__all__ = ["Dense", "State", "checked", "constant_or_call", "out_of_range", "storable"]
 
 
 @dataclass(frozen=True)
@@ -92,3 +92,8 @@ class Dense:
         seen = run._observe(states)
         arrays = run._arrays(seen, run.composition.forms(seen.weigh, wanted.shape))
         return arrays | {"learning_rate": run.rates_along(wanted, states)}
+
+
+def out_of_range(last: float, end: float) -> str:
+    """What is said of a solution that explodes after the time `last`."""
+    return f"the solution leaves the finite range near t = {last:.6g} (wanted: up to {end:.6g})"

@@ -46,7 +46,7 @@ def test_first_commands_are_those_ci_runs() -> None:
 def test_every_other_command_works(tmp_path: Path) -> None:
     (tmp_path / "hdsym").symlink_to(ROOT / "hdsym", target_is_directory=True)
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-    assert len(COMMANDS) == 10
+    assert len(COMMANDS) == 11
     for command in COMMANDS[2:]:
         done = subprocess.run(
             shlex.split(command), cwd=tmp_path, env=environment, capture_output=True, text=True, check=False

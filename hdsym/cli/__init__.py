@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from . import cache, derivations, doctor, rerun, run, zoo
+from . import cache, derivations, doctor, rerun, run, sweep, zoo
 from .group import main
 
 __all__ = ["main"]
 
-commands = (run.run, rerun.rerun, derivations.derive, derivations.export, zoo.zoo, cache.cache, doctor.doctor)
+commands = (
+    run.run,
+    sweep.sweep,
+    rerun.rerun,
+    derivations.derive,
+    derivations.export,
+    zoo.zoo,
+    cache.cache,
+    doctor.doctor,
+)
 for command in commands:
     main.add_command(command)

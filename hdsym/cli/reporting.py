@@ -41,13 +41,13 @@ def reported(command: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
-        from ..errors import HdsymError, SimulationError, SolveError
+        from ..errors import HdsymError, SimulationError, SolveError, SweepError
 
         machine = bool(kwargs.get("as_json"))
         try:
             return command(*args, **kwargs)
         except HdsymError as error:
-            failed = isinstance(error, SolveError | SimulationError)
+            failed = isinstance(error, SolveError | SimulationError | SweepError)
             _fail(error, error.message, error.remedy, FAILED if failed else USAGE, machine=machine)
         except BrokenPipeError:
             raise  # the reader of a pipe has left, as `head` does: click ends quietly

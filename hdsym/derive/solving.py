@@ -29,6 +29,11 @@ __all__ = ["Solving"]
 class Solving:
     """The same for explicit models and for models with sums over units."""
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to other processes: the declaration, the formulas and the generated text; modules do not."""
+        kept = {field.name for field in dataclasses.fields(self)} | {"source"}  # type: ignore[arg-type]  # both kinds are
+        return {name: value for name, value in self.__dict__.items() if name in kept}
+
     def solve(
         self,
         problem: Problem,

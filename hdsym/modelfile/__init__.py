@@ -39,6 +39,13 @@
     runs = 30
     rng = 0
 
+    [sweep]                           # for hdsym sweep: names as hd.sweep has them
+    t = 50.0
+    statistics = ["risk", "distance"]
+    [sweep.over]
+    learning_rate = {from = 0.01, to = 1.0, count = 40, spacing = "log"}    # or an array, of expressions in t too
+    "start.cosine" = [0.1, 0.3, 0.5]
+
     [output]
     folder = "out/phase_retrieval"
 
@@ -87,6 +94,7 @@ from .table import Table
 if TYPE_CHECKING:
     from ..model import Model
     from ..problem import Problem
+    from .sweep import SweepSettings
 
 __all__ = ["ModelFile", "Simulation", "read", "read_model", "read_text"]
 
@@ -115,6 +123,7 @@ class ModelFile:
     folder: Path
     text: str
     fluctuations: bool = False
+    sweep: SweepSettings | None = None
 
 
 def read(path: str | Path) -> ModelFile:
@@ -147,6 +156,7 @@ def read_text(text: str, *, path: str | Path = "<text>") -> ModelFile:
     data = root.table("data") if root.has("data") else None
     simulation = _simulation(root.table("simulate", {}), from_data=data is not None)
     folder = _folder(root.table("output", {}), file)
+    sweep = _sweep(root)
     try:
         problem = read_problem(root.table("problem"), data, model)
     except DeclarationError as error:
@@ -154,7 +164,7 @@ def read_text(text: str, *, path: str | Path = "<text>") -> ModelFile:
     solving = root.table("solve", {})
     fluctuations = solving.boolean("fluctuations", False)
     solving.done()
-    return ModelFile(file, model, problem, simulation, folder, text, fluctuations)
+    return ModelFile(file, model, problem, simulation, folder, text, fluctuations, sweep)
 
 
 def _contents(file: Path) -> str:
@@ -178,7 +188,7 @@ def _root(text: str, file: Path) -> Table:
     except (RecursionError, ValueError) as error:
         raise FileFormatError(f"{file} is not TOML: {error}", remedy="correct the line named above") from None
     root = Table(values, "", str(file))
-    for name in ("model", "problem", "data", "solve", "simulate", "output"):
+    for name in ("model", "problem", "data", "solve", "simulate", "sweep", "output"):
         root.get(name, None)
     root.done()
     return root
@@ -206,6 +216,12 @@ def _simulation(table: Table, *, from_data: bool) -> Simulation:
     if settings.method == "data" and not from_data:
         raise table.error("method", "is 'data', but the file has no table [data]", "add [data], or use 'direct'")
     return settings
+
+
+def _sweep(root: Table) -> SweepSettings | None:
+    from .sweep import read_sweep
+
+    return read_sweep(root.table("sweep")) if root.has("sweep") else None
 
 
 def _folder(table: Table, file: Path) -> Path:

@@ -19,7 +19,7 @@ from .. import checks
 from ..errors import DeclarationError, SimulationError
 from .run import Job, Record, run
 
-__all__ = ["Crew", "crew", "worker_count"]
+__all__ = ["Crew", "crew", "follow_parent", "worker_count"]
 
 Submit = Callable[[Job, int, np.random.SeedSequence], "Future[Record]"]
 
@@ -124,11 +124,16 @@ _shared: dict[str, Any] = {}
 
 
 def _join(done: Any, stop: Any) -> None:
+    """Begin as a worker that tells its parent how far it is."""
+    _shared.update(done=done, stop=stop)
+    follow_parent()
+
+
+def follow_parent() -> None:
     """Begin as a worker: an interrupt from the keyboard is for the parent, whose end is the worker's too."""
     import multiprocessing
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _shared.update(done=done, stop=stop)
     parent = multiprocessing.parent_process()
 
     def follow() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,7 +67,8 @@ def difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str | None
             if mine != other:
                 return f"{name}: {other} there, {mine} here"
         elif not _close(mine, other):
-            return f"{name}: {_shown(other)} there, {_shown(mine)} here"
+            k = _first(mine, other)
+            return f"{name}: {_shown(other, k)} there, {_shown(mine, k)} here"
     return None
 
 
@@ -77,8 +78,20 @@ def _close(first: Any, second: Any) -> bool:
     return a.shape == b.shape and bool(np.all(np.abs(a - b) <= _SAME * scale))
 
 
-def _shown(values: list[float]) -> str:
-    return f"{values[0]:.10g}" if len(values) == 1 else "[" + ", ".join(f"{v:.6g}" for v in values[:4]) + ", ...]"
+def _first(first: Sequence[float], second: Sequence[float]) -> int:
+    """The first entry that differs, if there are as many; else 0."""
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    return 0 if a.shape != b.shape else int(np.argmax(np.abs(a - b) > _SAME * np.max(np.abs(a), initial=0.0)))
+
+
+def _shown(values: Sequence[float], first: int) -> str:
+    """Four values from the first on that differs."""
+    if len(values) == 1:
+        return f"{values[0]:.10g}"
+    parts = (
+        ["..."] * (first > 0) + [f"{v:.6g}" for v in values[first : first + 4]] + ["..."] * (first + 4 < len(values))
+    )
+    return f"[{', '.join(parts)}]" + (f" ({len(values)} of them)" if len(values) > 4 else "")
 
 
 def _summary(data: Data) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from ..plots import legend, one_axes
 if TYPE_CHECKING:
     from .map import StabilityMap
 
-__all__ = ["plot_map"]
+__all__ = ["DIVERGED", "cell_edges", "plot_map"]
 
 Float = NDArray[np.float64]
 
@@ -21,7 +21,7 @@ _STYLES = {"linear": ("-", "black"), "descent": ("--", "#e69f00"), "guaranteed":
 _DECADES = 6.0
 """Changes beyond so many powers of ten all have the last colour."""
 
-_DIVERGED = "#3b0f1c"
+DIVERGED = "#3b0f1c"
 
 
 def plot_map(found: StabilityMap, ax: Any = None) -> Any:
@@ -33,18 +33,18 @@ def plot_map(found: StabilityMap, ax: Any = None) -> Any:
     values, rates, change = data["value"].values, data["learning_rate"].values, data["change"].values.T
     finite = change[np.isfinite(change)]
     extent = min(_DECADES, float(np.max(np.abs(finite), initial=0.1)))
-    edges = _edges(values, log=False), _edges(rates, log=True)
+    edges = cell_edges(values, log=False), cell_edges(rates, log=True)
     norm = TwoSlopeNorm(0.0, -extent, extent)
     shown = np.ma.masked_where(~np.isfinite(change), change)
     image = axes.pcolormesh(*edges, shown, cmap="RdBu_r", norm=norm, rasterized=True)
     diverged = np.ma.masked_where(~(change == np.inf), np.ones_like(change))
-    axes.pcolormesh(*edges, diverged, cmap=ListedColormap([_DIVERGED]), rasterized=True)
+    axes.pcolormesh(*edges, diverged, cmap=ListedColormap([DIVERGED]), rasterized=True)
     for kind in data["kind"].values:
         curve = data["threshold"].sel(kind=kind).values
         line, colour = _STYLES[str(kind)]
         axes.plot(values, curve, color=colour, lw=2.0, ls=line, label=f"{kind} threshold")
     if np.any(change == np.inf):
-        axes.fill_between([], [], color=_DIVERGED, label="diverged")
+        axes.fill_between([], [], color=DIVERGED, label="diverged")
     axes.set_yscale("log")
     axes.set_xlim(edges[0][0], edges[0][-1])
     axes.set_ylim(edges[1][0], edges[1][-1])
@@ -57,7 +57,7 @@ def plot_map(found: StabilityMap, ax: Any = None) -> Any:
     return axes if ax is not None else figure
 
 
-def _edges(centres: Float, log: bool) -> Float:
+def cell_edges(centres: Float, log: bool) -> Float:
     """Boundaries of cells around increasing centres, (count + 1,)."""
     places = np.log(centres) if log else centres
     if places.size == 1:

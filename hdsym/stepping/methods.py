@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from ..errors import DeclarationError
 
 if TYPE_CHECKING:
     from ..linearised import Linearised
 
-__all__ = ["METHODS", "check_method", "integrator"]
+__all__ = ["METHODS", "check_method", "check_tolerances", "integrator"]
 
 _OWN = ("auto", "explicit", "stiff", "exponential")
 _SCIPY = ("DOP853", "RK45", "RK23", "Radau", "BDF", "LSODA")
@@ -28,6 +30,12 @@ def check_method(method: str) -> None:
     """Raises DeclarationError for a name that is not in :data:`METHODS`."""
     if method not in METHODS:
         raise DeclarationError(f"method is {method!r}", remedy=f"choose one of {', '.join(METHODS)}")
+
+
+def check_tolerances(rtol: float, atol: Any) -> None:
+    """Raises DeclarationError for tolerances that no step can keep."""
+    if not (0 < rtol < 1 and np.all(np.asarray(atol) >= 0)):
+        raise DeclarationError(f"rtol = {rtol}, atol = {atol}", remedy="give 0 < rtol < 1 and atol >= 0")
 
 
 def integrator(method: str, run: Linearised) -> tuple[dict[str, Any], list[tuple[float, str, str]]]:
