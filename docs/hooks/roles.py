@@ -10,6 +10,7 @@ import griffe
 import hdsym
 
 CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
+SHARED = re.compile(r"^(\w+(?:, \w+)+):\n((?:    .*\n?)+)", re.MULTILINE)
 ROLE = re.compile(r":(?:func|class|meth|mod|attr|data):`([^`]+)`")
 
 
@@ -40,10 +41,15 @@ def written(text: str, obj: Any, package: griffe.Module) -> str:
         return f'<autoref identifier="{canonical(name, obj, package)}" optional>`{name}`</autoref>'
 
     lines, example = [], False
-    for line in text.splitlines():
+    for line in SHARED.sub(apart, text).splitlines():
         example = line.lstrip().startswith((">>>", "...")) or (example and bool(line.strip()))
         lines.append(line if example else ROLE.sub(link, plain(line)))
     return "\n".join(lines)
+
+
+def apart(found: re.Match[str]) -> str:
+    """Parameters described together, each by itself: the parser gives all of them the default of the first."""
+    return "".join(f"{name}:\n{found[2]}" for name in found[1].split(", "))
 
 
 def plain(line: str) -> str:
