@@ -14,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 import nbformat
 import pytest
+from mkdocs.exceptions import PluginError
 
 import hdsym
 
@@ -32,6 +33,16 @@ def hook(name: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def test_links_to_code_lead_to_definitions() -> None:
+    sources = hook("sources")
+    path, line = sources.located("hdsym.adaptive.AdaptiveRate.evaluate")
+    assert (ROOT / path).read_text(encoding="utf-8").splitlines()[line - 1].startswith("    def evaluate(")
+    assert sources.located("templates/numpy/modes.j2") == ("templates/numpy/modes.j2", 1)
+    for wrong in ("hdsym.adaptive.AdaptiveRate.gone", "hdsym_gone.x", "templates/gone.j2"):
+        with pytest.raises(PluginError, match=wrong):
+            sources.located(wrong)
 
 
 @pytest.fixture(scope="module")
