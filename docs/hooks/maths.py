@@ -25,13 +25,16 @@ SPELLINGS = (
     (re.compile(r"\\[lr]Vert"), r"\\|"),
 )
 
+# what browsers space as relations
+TIGHT = re.compile(r"<mo([^>]*)>([/|])</mo>")
+
 
 def mathml(text: str, *, display: bool) -> str:
     """One MathML element. Raises PluginError for a command that the converter does not know."""
     for spelling, known in SPELLINGS:
         text = spelling.sub(known, text)
     element = serialise(convert_to_element(text.strip(), display="block" if display else "inline"), display=display)
-    element = element.replace("<mo>/</mo>", '<mo lspace="0" rspace="0">/</mo>')
+    element = TIGHT.sub(r'<mo\1 lspace="0" rspace="0">\2</mo>', element)
     if "\\" in element:
         raise PluginError(f"a command is not known in the formula {text}")
     return f'<div class="formula">{element}</div>' if display else element

@@ -12,6 +12,8 @@ from mkdocs.structure.files import File
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 
+LONG = 125
+
 
 def on_files(files: Any, config: Any, **_: Any) -> Any:
     """Adds a Markdown page for each notebook, and its figures."""
@@ -39,7 +41,7 @@ def page(path: Path) -> tuple[str, dict[str, bytes]]:
 def shown(output: Any, stem: str, figures: dict[str, bytes]) -> str:
     """One output of a cell, in the richest form that a page without scripts can show."""
     if output.output_type == "stream":
-        return fenced(output.text.rstrip(), "text", "output")
+        return fenced(output.text.rstrip(), "text", "output", *prose(output.text))
     if output.output_type == "error":
         return fenced(f"{output.ename}: {output.evalue}", "text", "output")
     data = output.data
@@ -52,6 +54,11 @@ def shown(output: Any, stem: str, figures: dict[str, bytes]) -> str:
     if "text/latex" in data:
         return f"$$\n{data['text/latex'].strip().strip('$').strip()}\n$$"
     return fenced(data["text/plain"], "text", "output")
+
+
+def prose(text: str) -> list[str]:
+    """The class of outputs whose lines are sentences, too long for a page: they wrap."""
+    return ["prose"] * any(len(line) > LONG for line in text.splitlines())
 
 
 def formulas(text: str) -> str:
