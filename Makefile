@@ -14,7 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test unit packaging notebooks bench lint format types wheel lock clean distclean
+.PHONY: help venv demo test unit packaging notebooks docs bench lint format types wheel lock clean distclean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ packaging: $(STAMP) ## build the wheel and the source distribution, install them
 notebooks: $(STAMP) ## execute every notebook
 	$(ONE_THREAD) $(BIN)/python -m pytest -m notebook $(PYTEST_ARGS)
 
+docs: $(STAMP) ## build the documentation into site/, warnings being errors; it needs no network, nor does reading it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 bench: $(STAMP) ## run every benchmark
 	@set -e; for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
@@ -73,7 +76,7 @@ lock: $(STAMP) ## resolve requirements.lock anew
 	  --output-file requirements.lock pyproject.toml
 
 clean: ## remove what builds and runs left behind, except the environment
-	rm -rf build dist $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site $(OUT) .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find hdsym tests benchmarks notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean ## remove the environment too
