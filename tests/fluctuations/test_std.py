@@ -124,23 +124,26 @@ def test_the_gap_of_the_mean_falls_faster_with_its_shift():
 
 @pytest.mark.parametrize("batch", [1, 3])
 def test_the_shift_is_of_second_order_where_the_mean_is_known(batch):
-    """Least squares: the mean of the Gram matrices follows a linear recursion, with regularisation and batches too."""
-    gamma, delta, omega, t = 0.5, 0.3, 0.5, 2.0
+    """Least squares: the mean of the Gram matrices follows a linear recursion.
+
+    With regularisation, batches and a schedule: step k has the rate of its own time, gamma(k / d), as simulators do.
+    """
+    delta, omega, t = 0.3, 0.5, 2.0
     theory, gaps = hd.derive(hd.zoo.least_squares(noise_std=omega)), []
     dimensions = np.array([40, 80, 160])
     for d in dimensions:
         spectrum = hd.spectrum.two_level(0.5, 1.5, d=int(d))
         start = hd.start.random(norm=1.2, cosine=0.4, rng=2)
         problem = hd.Problem(
-            spectrum=spectrum, start=start, learning_rate=gamma, delta=delta, batch_size=batch, horizon=t
+            spectrum=spectrum, start=start, learning_rate=0.8 / (1 + hd.t), delta=delta, batch_size=batch, horizon=t
         )
         G = problem.grams(theory.model).copy()
         lam, counts = spectrum.levels[:, None, None], spectrum.fractions[:, None, None] * d
         c = np.array([1.0, -1.0])  # x - s of r = (x, s)
-        for _ in range(round(t * d)):
+        for k in range(round(t * d)):
             v = np.einsum("mij,j->mi", G, c) * lam[:, 0]  # E[p_j u]
             variance = float(np.einsum("mi,i->", v, c)) + omega**2
-            r = gamma / d
+            r = 0.8 / (1 + k / d) / d
             second = (
                 lam * counts * variance / batch + 2 * lam**2 * np.einsum("i,mij,j->m", c, G, c)[:, None, None] / batch
             )
