@@ -88,8 +88,7 @@ class PointMoments:
         constants = {symbol: sp.Float(parameters[symbol.name], 17) for symbol in model.parameters}
         slopes = [*parts.slopes, *(sp.diff(model.loss, theta) for theta in model.trained)]
         arguments = (*model.students, *model.teachers, *_noise_symbols(model), *model.trained)
-        fixed = [_with_noise(expr, model).xreplace(constants) for expr in slopes]
-        self._outcomes = _outcomes(model, fixed, arguments, constants)
+        self._outcomes = _outcomes(model, slopes, arguments, constants)
 
     def __call__(self, B: Float, theta: Float) -> Moments:
         """The moments; of a singular B too."""
@@ -164,9 +163,7 @@ def _noise_symbols(model: Model) -> tuple[Symbol, ...]:
 
 
 def _with_noise(expr: Expr, model: Model) -> Expr:
-    """Continuous noise as a function of a standard normal, and the label put in where it is a function."""
-    if model.link is not None and not isinstance(model.link, RandomLabel):
-        expr = expr.xreplace({model.label: model.link})
+    """Continuous noise as a function of a standard normal."""
     law = model.noise
     if law is None or law.chances or not expr.has(law.symbol):
         return expr
@@ -183,27 +180,34 @@ def _outcomes(
     model: Model, slopes: list[Expr], arguments: tuple[Symbol, ...], constants: Mapping[Symbol, Expr]
 ) -> Callable[[list[Any]], Outcomes]:
     """What gives, at values of the arguments, every outcome of sampled label and discrete noise."""
+
+    def made(expr: Expr) -> Expr:  # last, for labels may hold noise, and noise constants
+        return _with_noise(expr, model).xreplace(dict(constants))
+
     if isinstance(model.link, Poisson):
-        return _counts(model.link.expressions[0].xreplace(dict(constants)), slopes, model.label, arguments)
+        return _counts(made(model.link.expressions[0]), list(map(made, slopes)), model.label, arguments)
     cases: list[tuple[Expr, list[Expr]]] = [(sp.S.One, slopes)]
     if isinstance(model.link, RandomLabel):
-        cases = [
-            (chance * p, [expr.xreplace({model.label: value}) for expr in exprs])
-            for p, value in model.link.chances
-            for chance, exprs in cases
-        ]
+        cases = _drawn(cases, model.label, model.link.chances)
+    elif model.link is not None:
+        cases = _drawn(cases, model.label, ((sp.S.One, model.link),))
     if model.noise is not None and model.noise.chances:
-        symbol = model.noise.symbol
-        cases = [
-            (chance * p, [expr.xreplace({symbol: value}) for expr in exprs])
-            for p, value in model.noise.chances
-            for chance, exprs in cases
-        ]
+        cases = _drawn(cases, model.noise.symbol, model.noise.chances)
     compiled = [
-        (_function(arguments, chance.xreplace(constants)), [_function(arguments, e.xreplace(constants)) for e in exprs])
-        for chance, exprs in cases
+        (_function(arguments, made(chance)), [_function(arguments, made(e)) for e in exprs]) for chance, exprs in cases
     ]
     return lambda values: [(chance(*values), [e(*values) for e in entries]) for chance, entries in compiled]
+
+
+def _drawn(
+    cases: list[tuple[Expr, list[Expr]]], symbol: Symbol, chances: tuple[tuple[Expr, Expr], ...]
+) -> list[tuple[Expr, list[Expr]]]:
+    """Every case with every value of a symbol put in; chances may depend on what is put in later."""
+    return [
+        (chance.xreplace({symbol: value}) * p, [expr.xreplace({symbol: value}) for expr in exprs])
+        for p, value in chances
+        for chance, exprs in cases
+    ]
 
 
 def _function(arguments: tuple[Symbol, ...], expr: Expr) -> Callable[..., Float]:

@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+import sympy as sp
 
 import hdsym as hd
 from hdsym.derive.noise import symbolic_noise
@@ -26,12 +27,26 @@ NEARLY = np.array([[1.0, 1.0 - 1e-7], [1.0 - 1e-7, 1.0]])
 SINGULAR = np.outer([0.8, 1.0], [0.8, 1.0])
 """Rank one: X is 0.8 X*."""
 
+x, s, y, eps = hd.student("x"), hd.teacher("s"), hd.label("y"), hd.noise("eps")
+
+
+def mixed_up():
+    """A sampled label that holds noise."""
+    half = sp.Rational(1, 2)
+    return hd.Model(
+        loss=(x - y) ** 2 / 2, link=hd.Categorical((s + eps, 2 * s + eps), (half, half)), noise=hd.Normal(eps, std=0.3)
+    )
+
+
 MODELS = {
     "squares": hd.zoo.least_squares(noise_std=0.4),
     "phase": hd.zoo.phase_retrieval(noise_std=0.3),
     "kinked": hd.zoo.lipschitz_phase_retrieval(noise_std=0.2),
     "soft": hd.zoo.logistic(),
     "sampled": hd.zoo.logistic("bernoulli"),
+    "mixed": mixed_up(),
+    "counts": hd.Model(loss=sp.exp(x / 2) - y * x / 2, link=hd.Poisson(sp.exp(s / 2))),
+    "signs": hd.Model(loss=(x**2 - y) ** 2 / 4, link=s**2 + eps / 2, noise=hd.Rademacher(eps)),
 }
 
 
