@@ -18,7 +18,7 @@ from .features import Features
 from .linear import LinearNoise
 from .march import march
 from .shift import source
-from .validity import uninformed
+from .validity import large_shift, uninformed
 
 if TYPE_CHECKING:
     from ..integration import Run
@@ -226,6 +226,8 @@ def _attached(path: Trajectory, bars: _Bars, noise: LinearNoise, shifted: bool) 
     if "overlaps_std" in data:
         limit, deviations = path.overlaps.values, data["overlaps_std"].values
         account["caution"] = uninformed(noise, path.time.values, limit, deviations) or ""
+    if shifted and not account.get("caution"):
+        account["caution"] = large_shift(path.time.values, shifts["risk"] / d, data["risk_std"].values) or ""
     data.attrs |= storage.encode({"fluctuations": account, "finite_d": "mean" if shifted else "limit"})
     resultbuild.label(data)
     return replace(path, dataset=data)

@@ -22,6 +22,9 @@ Float = NDArray[np.float64]
 _TOL = 1e-5
 """Error of one step in the variances of features, relative to those."""
 
+_FLOOR = 1e-9
+"""Share of the largest variance so far below which that counts: the solution itself is not known better."""
+
 _GROW, _SHRINK, _SAFE = 4.0, 0.2, 0.8
 _SHORTEST = 1e-10
 """Of the horizon: steps that get shorter mean that the solution cannot be linearised."""
@@ -102,6 +105,7 @@ class _March:
         self.noise, self.rows, self.end, self.source = noise, rows, end, source
         self.time, self.step, self.steps = 0.0, 1e-3 * end, 0
         self.sigma, self.shift = np.zeros((noise.size, noise.size)), np.zeros(noise.size)
+        self.largest = np.zeros(len(rows))
 
     def advance(self, to: float) -> Float:
         """Go on to a time; the propagator from there to here, (entries, entries)."""
@@ -116,6 +120,7 @@ class _March:
             if error <= _TOL:
                 self._shift(h, middle, fine)
                 self.sigma, self.time = (fine + fine.T) / 2.0, self.time + h
+                self.largest = np.maximum(self.largest, self._variances(self.sigma))
                 total = second[0] @ first[0] @ total
                 self.steps += 1
             wanted = h * float(np.clip(_SAFE * (_TOL / max(error, 1e-300)) ** 0.2, _SHRINK, _GROW))
@@ -158,6 +163,10 @@ class _March:
         return moved
 
     def _error(self, coarse: Float, fine: Float) -> float:
-        change = np.einsum("pn,nk,pk->p", self.rows, coarse - fine, self.rows)
-        size = np.einsum("pn,nk,pk->p", self.rows, fine, self.rows)
-        return float(np.max(np.abs(change) / np.maximum(np.abs(size), 1e-6 * np.max(np.abs(size)) + 1e-300)))
+        change, size = self._variances(coarse - fine), self._variances(fine)
+        scale = np.maximum(np.abs(size), _FLOOR * self.largest)
+        return float(np.max(np.abs(change) / np.maximum(scale, 1e-6 * np.max(np.abs(size)) + 1e-300)))
+
+    def _variances(self, sigma: Float) -> Float:
+        found: Float = np.einsum("pn,nk,pk->p", self.rows, sigma, self.rows)
+        return found

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from .linear import LinearNoise
 
-__all__ = ["uninformed"]
+__all__ = ["large_shift", "uninformed"]
 
 Float = NDArray[np.float64]
 
@@ -55,4 +55,19 @@ def uninformed(noise: LinearNoise, times: Float, overlaps: Float, deviations: Fl
         f"it, as near a saddle, and there those of single runs are {grown:.2g} times the noise that they are made of, "
         f"{shares[last, i, j]:.2g} of the largest that an overlap can be. Runs leave at random times of order log d; "
         "theory.escape_distribution(problem, t, level=...) gives their distribution."
+    )
+
+
+def large_shift(times: Float, shift: Float, deviation: Float) -> str | None:
+    """A sentence where the O(1/d) shift of the risk (T,) exceeds a run's O(d^-1/2) deviation (T,), else ``None``.
+
+    At large d it does not; where it does, an expansion in 1/d does not hold, as at kinks that X = X* lies on.
+    """
+    large = np.abs(shift) > np.maximum(deviation, np.finfo(float).tiny)
+    if not large.any():
+        return None
+    start = float(times[int(np.argmax(large))])
+    return (
+        f"The shift of the mean does not hold from t = {start:.3g} on, where it is larger than the deviations of single "
+        "runs: d is too small for an expansion in 1/d, or the risk has a kink where the solution goes"
     )

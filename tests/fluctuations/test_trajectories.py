@@ -162,3 +162,19 @@ def test_near_a_saddle_the_result_says_so(theory, path):
     assert "does not hold" in repr(lost)
     assert "escape_distribution" in lost.attrs["fluctuations"]["caution"]
     assert "does not hold" not in repr(path)
+
+
+def test_a_shift_that_is_no_small_correction_is_said(theory):
+    """Far from the limit d is too small for an expansion in 1/d: the shift outgrows the spread of single runs."""
+    kinked, start = hd.derive(hd.zoo.lipschitz_phase_retrieval()), hd.start.random(norm=1.0, cosine=0.2)
+    problem = hd.Problem(spectrum=hd.spectrum.identity(d=32), start=start, learning_rate=0.8, horizon=8.0)
+    assert "does not hold" in kinked.solve(problem, finite_d="mean").attrs["fluctuations"]["caution"]
+    assert theory.solve(posed(), t=4, finite_d="mean").attrs["fluctuations"]["caution"] == ""
+
+
+def test_long_after_the_risk_has_vanished(theory):
+    """Variances fall below what the solution is known to; they stay finite, and steps do not shrink for them."""
+    path = theory.solve(posed(), t_eval=[5.0, 50.0, 200.0], fluctuations=True)
+    assert np.all(np.isfinite(path.band(0.9)))
+    assert path.risk_std.values[2] < 1e-6 * path.risk_std.values[0]
+    assert int(path.attrs["fluctuations"]["method"].split(", ")[1].split()[0]) < 1000
