@@ -68,6 +68,6 @@ def large_shift(times: Float, shift: Float, deviation: Float) -> str | None:
         return None
     start = float(times[int(np.argmax(large))])
     return (
-        f"The shift of the mean does not hold from t = {start:.3g} on, where it is larger than the deviations of single "
-        "runs: d is too small for an expansion in 1/d, or the risk has a kink where the solution goes"
+        f"The shift of the mean does not hold from t = {start:.3g} on, where it is larger than the deviations of "
+        "single runs: d is too small for an expansion in 1/d, or the risk has a kink where the solution goes"
     )
