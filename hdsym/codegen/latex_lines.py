@@ -9,7 +9,7 @@ from ..cas import Expr, Symbol, sp
 from ..expectation.integral import GaussianIntegral, UnitIntegral
 from .latex_printer import AppendixPrinter, width
 
-__all__ = ["LINE", "Lines"]
+__all__ = ["LINE", "Lines", "joined"]
 
 LINE = 62.0
 """Width of a line, in letters."""
@@ -42,15 +42,7 @@ class Lines:
         whole = self.printer.doprint(value)
         if width(whole) <= room:
             return [whole]
-        pieces = self._terms(value, room - 4.0)
-        lines = [pieces[0]]
-        for piece in pieces[1:]:
-            joined = f"{lines[-1]} {piece}"
-            if width(joined) <= room:
-                lines[-1] = joined
-            else:
-                lines.append(piece)
-        return lines
+        return joined(self._terms(value, room - 4.0), " ", room)
 
     def definitions(self) -> Iterator[tuple[str, list[str]]]:
         """Name and lines of everything that got a name, in the order in which it did; more may get one meanwhile."""
@@ -140,6 +132,18 @@ class Lines:
         if isinstance(value, GaussianIntegral | UnitIntegral):
             outer = [value]
         return value.xreplace({node: self._named(node) for node in sorted(outer, key=sp.default_sort_key)})
+
+
+def joined(pieces: list[str], between: str, room: float) -> list[str]:
+    """Pieces in as few lines of at most `room` as they fit into in their order."""
+    lines = [pieces[0]]
+    for piece in pieces[1:]:
+        longer = f"{lines[-1]}{between}{piece}"
+        if width(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(piece)
+    return lines
 
 
 def _inner(value: Expr) -> list[Expr]:

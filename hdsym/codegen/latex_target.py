@@ -12,7 +12,7 @@ from ..ir.nodes import RuleNote
 from ..labels import RandomLabel
 from ..laws import Normal
 from ..modellatex import law_latex
-from .latex_lines import LINE, Lines
+from .latex_lines import LINE, Lines, joined
 from .latex_printer import escaped, width
 
 __all__ = ["context", "laid_out"]
@@ -80,14 +80,7 @@ def _identity(text: str) -> list[str]:
     if width(text) <= LINE:
         return [text]
     pieces = re.split(r"(?<=,)\\[;,](?=\\?[ A-Za-z])|(?<=,)\\q?quad", text)
-    lines = [pieces[0]]
-    for piece in pieces[1:]:
-        joined = rf"{lines[-1]}\;{piece}"
-        if width(joined) <= LINE:
-            lines[-1] = joined
-        else:
-            lines.append(piece)
-    return lines
+    return joined(pieces, r"\;", LINE)
 
 
 def _preactivations(document: Document, lines: Lines) -> str:

@@ -173,13 +173,12 @@ def _single(noise: LinearNoise, features: Features, times: Float, slopes: dict[s
     declared = [name for name, _ in features.run.model.declared_statistics]
     names = ("risk", *(name for name in declared if slopes[name].ndim == 2))
     weights = [slopes[name][chosen] @ features.rows for name in names]
-    entries = [(k, row) for k, row in enumerate(features.rows)]
-    entries = entries if len(entries) <= _FEW_ENTRIES else []
-    weights += [np.broadcast_to(row, weights[0].shape) for _, row in entries]
+    entries = features.rows if features.count <= _FEW_ENTRIES else features.rows[:0]
+    weights += [np.broadcast_to(row, weights[0].shape) for row in entries]
     found = curve_covariances(noise, times[chosen], np.array(weights))
     own = _between(times[chosen], np.diagonal(found, axis1=1, axis2=2), times)
     variances = {name: own[k] for k, name in enumerate(names)}
-    if entries:
+    if len(entries):
         each = own[len(names) :].T  # (T, P): a feature's own variance, which its entry of a matrix has
         variances |= {name: np.einsum("t...p,tp->t...", slopes[name] ** 2, each) for name in _LINEAR if name in slopes}
     form = f"curve by curve at {chosen.size} times, by the adjoint equation"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..composition import Weight
 from ..geometry import geometry
+from .linear import entry_weights
 from .shift import principal_axes
 
 if TYPE_CHECKING:
@@ -65,15 +66,10 @@ class Features:
         return np.concatenate([self.rows[first : first + count], self.rows[len(self.weights) * count :]])
 
     def _rows(self) -> Float:
-        run, n, l = self.run, self.run.grams.shape[-1], self.run.model.n_student
-        m = run.lam.size
-        rows = np.zeros((self.count, m * l * n + self.scalars))
-        k = 0
-        for weight in self.weights:
-            for i, j in self.pairs:
-                rows[k, i * n + j : m * l * n : l * n] = weight(run.lam)
-                k += 1
-        rows[k:, m * l * n :] = np.eye(self.scalars)
+        run = self.run
+        entries = [entry_weights(run, i, j, weight(run.lam)) for weight in self.weights for i, j in self.pairs]
+        size = run.layout.spread.size
+        rows = np.concatenate([entries, np.eye(size)[size - self.scalars :]])
         return np.ascontiguousarray(run.layout.weights_of_packed(rows))
 
     def slopes(self, states: Float) -> dict[str, Float]:

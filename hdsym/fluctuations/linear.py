@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from ..integration import Run
     from ..stepping.jacobian import Jacobian
 
-__all__ = ["LinearNoise"]
+__all__ = ["LinearNoise", "entry_weights"]
 
 Float = NDArray[np.float64]
 
 _FEWEST, _MOST, _ACCURATE = 1 << 12, 1 << 16, 0.01
 """Points for averages: as few as give the noise's standard deviations at the start to this relative error."""
+
+
+def entry_weights(run: Run, i: int, j: int, weights: Float) -> Float:
+    """What reads sum_k weights_k (G_k)_ij, i among the students, off rows and scalars: (m l n + r)."""
+    n, l = run.grams.shape[-1], run.model.n_student
+    found = np.zeros(run.layout.spread.size)
+    found[i * n + j : run.lam.size * l * n : l * n] = weights
+    return found
 
 
 class LinearNoise:
@@ -58,11 +66,13 @@ class LinearNoise:
         run = self.run
         grams, B, theta = run._point(self.states(time))
         found = self._sampled(time) if self._dear else self._found(B, theta)
-        jacobian = run._jacobian(time, grams, found.gradient, found.slopes)
-        step = StepCovariance(
-            found.moments, run.lam, run.rho, grams, jacobian.gamma, jacobian.rates, float(run.problem.batch_size)
-        )
-        return jacobian, step
+        return run._jacobian(time, grams, found.gradient, found.slopes), self._step(found.moments, time, grams)
+
+    def _step(self, moments: Moments, time: float, grams: Float) -> StepCovariance:
+        run = self.run
+        gamma, batch = float(run.problem.learning_rate(time)), float(run.problem.batch_size)
+        rates = np.array([float(rate(time)) for rate in run._trained_rates])
+        return StepCovariance(moments, run.lam, run.rho, grams, gamma, rates, batch)
 
     def _found(self, B: Float, theta: Float) -> Ingredients:
         run = self.run
@@ -116,16 +126,12 @@ class LinearNoise:
         """Largest relative difference of the standard deviations of overlaps that two sets of points give."""
         run = self.run
         grams, B, theta = run._point(run._start())
-        rates = np.array([float(rate(0.0)) for rate in run._trained_rates])
-        gamma, batch = float(run.problem.learning_rate(0.0)), float(run.problem.batch_size)
-        m, l, n = run.lam.size, run.model.n_student, B.shape[0]
-        weights = np.zeros((l * n + theta.size, m * l * n + theta.size))
-        for k in range(l * n):
-            weights[k, k : m * l * n : l * n] = run.lam
-        weights[l * n :, m * l * n :] = np.eye(theta.size)
+        l, n = run.model.n_student, len(B)
+        entries = [entry_weights(run, i, j, run.lam) for i in range(l) for j in range(n)]
+        weights = np.concatenate([entries, np.eye(run.layout.spread.size)[run.layout.spread.size - theta.size :]])
         deviations = []
         for moments in (one, other):
-            step = StepCovariance(moments(B, theta), run.lam, run.rho, grams, gamma, rates, batch)
+            step = self._step(moments(B, theta), 0.0, grams)
             deviations.append(np.sqrt(np.maximum(np.diag(step.between(weights, weights)), 0.0)))
         scale = np.maximum(deviations[1], 1e-3 * float(np.max(deviations[1], initial=0.0)))
         return float(np.max(np.abs(deviations[0] - deviations[1]) / np.where(scale > 0, scale, 1.0), initial=0.0))

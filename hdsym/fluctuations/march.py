@@ -57,7 +57,7 @@ def march(
     times: Float,
     rows: Float,
     curves: Float,
-    source: Callable[[float, Float], Float] | None = None,
+    source: Callable[[float, Float, Float], Float] | None = None,
     initial: Float | None = None,
 ) -> Covariances:
     """Integrate Sigma' = J Sigma + Sigma J^T + C.
@@ -71,7 +71,7 @@ def march(
     curves:
         Derivatives of S curves in the features at the output times, (S, T, P).
     source:
-        g of mu' = J mu + g(t, Sigma), what drives the shift of the mean; ``None`` to leave that out.
+        g of mu' = J mu + g(t, Sigma, J), what drives the shift of the mean; ``None`` to leave that out.
     initial:
         Sigma(0), (entries, entries), where every run has a start of its own; zero by default.
 
@@ -100,7 +100,7 @@ class _March:
     """Sigma at one time, advanced in steps whose error is that of one step against two of half its length."""
 
     def __init__(
-        self, noise: LinearNoise, rows: Float, end: float, source: Callable[[float, Float], Float] | None
+        self, noise: LinearNoise, rows: Float, end: float, source: Callable[[float, Float, Float], Float] | None
     ) -> None:
         self.noise, self.rows, self.end, self.source = noise, rows, end, source
         self.time, self.step, self.steps = 0.0, 1e-3 * end, 0
@@ -154,7 +154,8 @@ class _March:
             weights = (2 * (place - 0.5) * (place - 1), 4 * place * (1 - place), 2 * place * (place - 0.5))
             sigma = weights[0] * self.sigma + weights[1] * middle + weights[2] * end
             time = self.time + place * h
-            parts.append((self.noise.jacobian(time), self.source(time, sigma)))
+            J = self.noise.jacobian(time)
+            parts.append((J, self.source(time, sigma, J)))
         Phi, v = driven(h, *parts)
         self.shift = Phi @ self.shift + v
 

@@ -40,7 +40,7 @@ def principal_axes(covariance: Float) -> Float:
     return np.asarray(vectors[:, keep] * np.sqrt(values[keep]))
 
 
-def source(noise: LinearNoise, rows: Float, horizon: float) -> Callable[[float, Float], Float]:
+def source(noise: LinearNoise, rows: Float, horizon: float) -> Callable[[float, Float, Float], Float]:
     """G as a function of time and d times the covariance of packed states.
 
     Parameters
@@ -50,12 +50,12 @@ def source(noise: LinearNoise, rows: Float, horizon: float) -> Callable[[float, 
     """
     run = noise.run
 
-    def at(time: float, sigma: Float) -> Float:
+    def at(time: float, sigma: Float, J: Float) -> Float:
         y = noise.states(time)
         with np.errstate(all="ignore"):
             drift = run.rhs(time, y)
             g = _curvature(noise, time, y, drift, sigma, rows) + _second_order(noise, time, y)
-            g -= (noise.jacobian(time) @ drift + _change(noise, time, y, horizon)) / 2.0
+            g -= (J @ drift + _change(noise, time, y, horizon)) / 2.0
         return np.asarray(g)
 
     return at

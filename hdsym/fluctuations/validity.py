@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from .linear import LinearNoise
+from .linear import LinearNoise, entry_weights
 
 __all__ = ["large_shift", "uninformed"]
 
@@ -42,9 +39,7 @@ def uninformed(noise: LinearNoise, times: Float, overlaps: Float, deviations: Fl
         return None
     last = int(np.argmax(large))
     i, j = np.unravel_index(int(np.argmax(shares[last])), shares[last].shape)
-    rows = np.zeros((1, run.layout.spread.size))
-    n, m, d = overlaps.shape[-1], run.lam.size, float(run.problem.spectrum.dimension())
-    rows[0, i * n + j : m * l * n : l * n] = run.lam
+    rows, d = entry_weights(run, int(i), int(j), run.lam)[None], float(run.problem.spectrum.dimension())
     added = [float(noise.forms(float(time))[1].between(rows, rows)[0, 0]) for time in times[: last + 1]]
     alone = np.sqrt(max(float(np.trapezoid(added, times[: last + 1])), np.finfo(float).tiny) / d)
     grown = float(deviations[last, i, j] / alone)

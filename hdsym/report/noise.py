@@ -10,8 +10,6 @@ from .numbers import number
 from .typeset import formula, mathml
 
 if TYPE_CHECKING:
-    from ..derive import Derivation
-    from ..derive.sized import SizedDerivation
     from ..results import Trajectory
 
 __all__ = ["Noise", "noise"]
@@ -39,7 +37,7 @@ class Noise:
     notes: tuple[str, ...]
 
 
-def noise(theory: Derivation | SizedDerivation, path: Trajectory | None) -> Noise | None:
+def noise(theory: Any, path: Trajectory | None) -> Noise | None:
     """Of a solution with error bars; ``None`` of others."""
     account = None if path is None else path.attrs.get("fluctuations")
     if path is None or account is None:
@@ -51,23 +49,21 @@ def noise(theory: Derivation | SizedDerivation, path: Trajectory | None) -> Nois
         Entry("moments (Stein)", mathml(_SECOND, display=True)),
     ]
     if account["moments"] == "formulas":
-        entries += [Entry("moments of the gradient", formula(_left(name), value)) for name, value in _moments(theory)]
+        entries += [
+            Entry("moments of the gradient", formula(_left(name), value)) for name, value in theory.noise.items()
+        ]
     entries += [Entry("single runs", mathml(text, display=True)) for text in (_LYAPUNOV, _STD)]
     return Noise(tuple(entries), _notes(path, account))
 
 
-def _moments(theory: Any) -> list[tuple[str, Any]]:
-    return list(theory.noise.items())
-
-
 def _left(name: str) -> str:
     """E[d_1 d_2 (u_1 u_1)] for ``M2_12_11``."""
-    order, *groups = name.removeprefix("M").split("_")
+    _, *groups = name.split("_")
     along = groups[0] if len(groups) > 1 else ""
     partial = "".join(rf"\partial_{{{i}}}" for i in along)
     product = " ".join(f"u_{{{a}}}" for a in groups[-1])
     inside = rf"{partial}\left({product}\right)" if along else product
-    return rf"\mathbb{{E}}\left[{inside}\right]" if order else inside
+    return rf"\mathbb{{E}}\left[{inside}\right]"
 
 
 def _notes(path: Trajectory, account: dict[str, Any]) -> tuple[str, ...]:
